@@ -42,7 +42,7 @@ const PACKAGES: &[&str] = &[
     "  dnf install fuse3-devel fuse3 pkgconf-pkg-config clang-devel    (Fedora, RHEL)",
     "  pacman -S fuse3 pkgconf clang                                   (Arch)",
     "  zypper install fuse3-devel fuse3 pkgconf-pkg-config clang-devel (openSUSE)",
-    "  apk add fuse3-dev fuse3 pkgconf clang-dev clang-libclang        (Alpine)",
+    "  apk add fuse3-dev fuse3 pkgconf clang-dev                       (Alpine)",
 ];
 
 /// What the build needs to know about a libfuse3.

@@ -1,5 +1,7 @@
 #!/bin/sh
 # Rewrites the two files that stand in for bindgen where DOCS_RS is set. `make bindings` runs it.
+# Backquotes in printf formats are meant as they are.
+# shellcheck disable=SC2016
 set -eu
 cd "$(dirname "$0")/.."
 
