@@ -1,0 +1,40 @@
+# The project's commands. `make` alone lists them.
+
+# Command line tools that the tests and the demo call.
+TOOLS = git rsync setfattr tar
+
+# More flags for cargo, such as --locked.
+CARGO_FLAGS =
+
+CARGO_ALL = --workspace --all-features $(CARGO_FLAGS)
+
+.PHONY: help setup demo test check conformance bindings fmt
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1~\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '~' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+setup: ## Install what is missing (libfuse3, pkg-config, libclang, ...)
+	@scripts/setup.sh --with $(TOOLS)
+
+demo: setup ## Mount an example and use it
+	scripts/demo.sh
+
+test: setup ## Run all tests; with REQUIRE_FUSE=1 none may be skipped for want of /dev/fuse
+	cargo test --no-fail-fast $(CARGO_ALL)
+
+check: setup ## Format, lints, docs, and the docs as docs.rs builds them, without libfuse3
+	cargo fmt --all --check
+	cargo clippy --workspace $(CARGO_FLAGS) -- -D warnings
+	cargo clippy --all-targets $(CARGO_ALL) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps $(CARGO_ALL)
+	RUSTDOCFLAGS="-D warnings" DOCS_RS=1 PKG_CONFIG_LIBDIR=/nonexistent \
+		cargo doc --no-deps $(CARGO_ALL) --target-dir target/docs-rs
+
+conformance: setup ## Run the POSIX test suites against the examples
+	scripts/conformance.sh
+
+bindings: setup ## Rewrite the bindings that stand in for bindgen on docs.rs
+	scripts/bindings.sh
+
+fmt: ## Format the code
+	cargo fmt --all
