@@ -120,7 +120,7 @@ fi
 set -- pkg-config libfuse3 fusermount3 libclang compiler make "$@"
 
 command -v cargo >/dev/null || {
-    echo "Rust 1.85 or later is needed: cargo is not in PATH (https://rustup.rs)." >&2
+    echo "Rust is needed, the version is in README.md: cargo is not in PATH (https://rustup.rs)." >&2
     exit 1
 }
 [ -e /dev/fuse ] || echo "note: there is no /dev/fuse, so nothing can be mounted here (modprobe fuse; docker --device /dev/fuse)" >&2

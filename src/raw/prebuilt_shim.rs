@@ -2,3 +2,48 @@
 
 #[allow(unused_imports, clippy::wildcard_imports)]
 use libfuse_sys::*;
+
+pub const SHIM_DIRECT_IO: u32 = 1;
+pub const SHIM_KEEP_CACHE: u32 = 2;
+pub const SHIM_NONSEEKABLE: u32 = 4;
+pub const SHIM_CACHE_READDIR: u32 = 8;
+pub const SHIM_NOFLUSH: u32 = 16;
+pub const SHIM_PARALLEL_DIRECT_WRITES: u32 = 32;
+pub const SHIM_WRITEPAGE: u32 = 64;
+pub const SHIM_FLUSH: u32 = 128;
+pub const SHIM_FLOCK_RELEASE: u32 = 256;
+pub type shim_log_sink = ::core::option::Option<
+    unsafe extern "C" fn(level: ::core::ffi::c_int, message: *const ::core::ffi::c_char),
+>;
+unsafe extern "C" {
+    pub fn shim_set_log_sink(sink: shim_log_sink);
+}
+unsafe extern "C" {
+    pub fn shim_session_new(
+        args: *mut fuse_args,
+        ops: *const fuse_lowlevel_ops,
+        ops_size: usize,
+        userdata: *mut ::core::ffi::c_void,
+    ) -> *mut fuse_session;
+}
+unsafe extern "C" {
+    pub fn shim_parse_cmdline(
+        args: *mut fuse_args,
+        opts: *mut fuse_cmdline_opts,
+    ) -> ::core::ffi::c_int;
+}
+unsafe extern "C" {
+    pub fn shim_conn_capable(conn: *const fuse_conn_info) -> u64;
+}
+unsafe extern "C" {
+    pub fn shim_conn_want(conn: *const fuse_conn_info) -> u64;
+}
+unsafe extern "C" {
+    pub fn shim_conn_set_want(conn: *mut fuse_conn_info, want: u64);
+}
+unsafe extern "C" {
+    pub fn shim_file_info_set(fi: *mut fuse_file_info, bits: u32);
+}
+unsafe extern "C" {
+    pub fn shim_file_info_get(fi: *const fuse_file_info) -> u32;
+}
