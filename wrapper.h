@@ -1,8 +1,9 @@
 /*
- * The C that this crate adds to libfuse: what Rust cannot call or express by itself (va_list, macros,
- * inline functions). src/raw/shim.c includes this file, so that the C compiler checks the declarations;
- * build.rs has bindgen read it, so that Rust sees the same ones. Every name begins with `shim_` (constants: `SHIM_`).
- * build.rs defines FUSE_USE_VERSION and _FILE_OFFSET_BITS.
+ * The C that this crate adds to libfuse: what Rust cannot call or express by itself (va_list,
+ * macros, inline functions, bit fields). src/raw/shim.c includes this file, so that the C compiler
+ * checks the declarations; build.rs has bindgen read it, so that Rust sees the same ones. Every
+ * name begins with `shim_` (constants: `SHIM_`). build.rs defines FUSE_USE_VERSION and
+ * _FILE_OFFSET_BITS.
  */
 #ifndef LIBFUSE3_RS_WRAPPER_H
 #define LIBFUSE3_RS_WRAPPER_H
@@ -10,5 +11,35 @@
 #include <fuse_lowlevel.h>
 #include <fuse_log.h>
 #include <fuse_opt.h>
+#include <stdint.h>
+
+/* Sends libfuse's log messages, formatted, to `sink`. */
+typedef void (*shim_log_sink)(int level, const char *message);
+void shim_set_log_sink(shim_log_sink sink);
+
+/* A macro over an inline function from 3.17 on. */
+struct fuse_session *shim_session_new(struct fuse_args *args, const struct fuse_lowlevel_ops *ops,
+				      size_t ops_size, void *userdata);
+
+/* A macro where the C library has no symbol versions. */
+int shim_parse_cmdline(struct fuse_args *args, struct fuse_cmdline_opts *opts);
+
+/* `capable` and `want` up to 3.16, `capable_ext` and `want_ext` from 3.17 on: never both. */
+uint64_t shim_conn_capable(const struct fuse_conn_info *conn);
+uint64_t shim_conn_want(const struct fuse_conn_info *conn);
+void shim_conn_set_want(struct fuse_conn_info *conn, uint64_t want);
+
+/* The bit fields of fuse_file_info, whose places differ between versions. */
+#define SHIM_DIRECT_IO 0x01
+#define SHIM_KEEP_CACHE 0x02
+#define SHIM_NONSEEKABLE 0x04
+#define SHIM_CACHE_READDIR 0x08
+#define SHIM_NOFLUSH 0x10
+#define SHIM_PARALLEL_DIRECT_WRITES 0x20
+#define SHIM_WRITEPAGE 0x40
+#define SHIM_FLUSH 0x80
+#define SHIM_FLOCK_RELEASE 0x100
+void shim_file_info_set(struct fuse_file_info *fi, uint32_t bits);
+uint32_t shim_file_info_get(const struct fuse_file_info *fi);
 
 #endif

@@ -1,0 +1,88 @@
+//! Who asks, and whether they still want to know.
+
+use std::fmt;
+
+use crate::raw::InterruptHook;
+
+/// On whose behalf a request is made.
+///
+/// The ids are those of the process that made the system call, as seen from the mount's user and pid
+/// namespaces. They mean nothing in `forget`, in writes out of the kernel's cache
+/// ([`WriteBuf::is_from_cache`](crate::WriteBuf::is_from_cache)) and in readahead.
+#[doc(alias = "fuse_ctx")]
+pub struct RequestContext {
+    /// User id, as for file access (fsuid).
+    pub uid: u32,
+    /// Group id, as for file access (fsgid).
+    pub gid: u32,
+    /// Thread id of the caller; 0 if it is in a pid namespace that this one does not see.
+    pub pid: u32,
+    /// The caller's umask. Valid in `create`, `mkdir`, `mknod` and `symlink`.
+    pub umask: u32,
+    pub(crate) interrupt: InterruptHook,
+}
+
+impl RequestContext {
+    /// A context without a request behind it, for tests that call handlers themselves. It is never
+    /// interrupted.
+    ///
+    /// ```
+    /// let ctx = libfuse3::RequestContext::detached(1000, 1000, 1);
+    /// assert!(!ctx.is_interrupted());
+    /// ```
+    #[must_use]
+    pub fn detached(uid: u32, gid: u32, pid: u32) -> Self {
+        Self {
+            uid,
+            gid,
+            pid,
+            umask: 0o022,
+            interrupt: InterruptHook::detached(),
+        }
+    }
+
+    /// Whether the caller has been interrupted by a signal and waits for an answer only to return
+    /// `EINTR`.
+    #[doc(alias = "fuse_req_interrupted")]
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupt.is_interrupted()
+    }
+
+    /// Waits until the caller is interrupted; for ever if it never is.
+    ///
+    /// The interruption cancels nothing by itself: race it against the work and answer
+    /// [`Errno::EINTR`](crate::Errno::EINTR), or what has been done so far. Mind that some programs
+    /// are interrupted all the time (timers, the runtime of Go) and expect the call to go on unless it
+    /// would wait for long.
+    ///
+    /// ```
+    /// use futures::future::{Either, select};
+    /// use libfuse3::{Errno, RequestContext, Result};
+    ///
+    /// async fn fetch() -> Vec<u8> { Vec::new() }
+    ///
+    /// async fn fetch_unless_interrupted(ctx: &RequestContext) -> Result<Vec<u8>> {
+    ///     let work = std::pin::pin!(fetch());
+    ///     match select(work, std::pin::pin!(ctx.interrupted())).await {
+    ///         Either::Left((bytes, _)) => Ok(bytes),
+    ///         Either::Right(((), _)) => Err(Errno::EINTR),
+    ///     }
+    /// }
+    /// ```
+    #[doc(alias = "fuse_req_interrupt_func")]
+    pub async fn interrupted(&self) {
+        self.interrupt.interrupted().await;
+    }
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("uid", &self.uid)
+            .field("gid", &self.gid)
+            .field("pid", &self.pid)
+            .field("umask", &format_args!("{:#o}", self.umask))
+            .finish_non_exhaustive()
+    }
+}

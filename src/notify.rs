@@ -1,0 +1,253 @@
+//! Telling the kernel about changes that did not come through the mount.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::Weak;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::Either;
+use futures::future::select;
+use smol::Timer;
+
+use crate::Errno;
+use crate::Inode;
+use crate::Result;
+use crate::raw::RawSession;
+use crate::session::current_inodes;
+
+/// How long a handler waits for a notification about another inode than its own. The kernel may be
+/// waiting for a handler that waits for us.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Tells the kernel about changes that did not come through the mount, so that it drops or changes
+/// what it has cached.
+///
+/// Cheap to clone, for any thread and any executor. It does not keep the session alive: after its end
+/// the methods answer [`Errno::ENODEV`]. Before the session runs they answer [`Errno::ENOTCONN`].
+///
+/// # Blocking
+///
+/// The kernel works on a notification right away, and may have to wait for locks: for the directory's
+/// while a `lookup` or `create` in it has no answer yet, for pages while a `read` or `write` of them
+/// has none. The methods therefore make the call on a thread that may block, and wait for it by
+/// `.await`.
+///
+/// Inside of a handler waiting could last for ever. So a method that is awaited *inside of a handler*,
+/// about an inode that the handler's own request is about, does not wait: it returns `Ok`, and the
+/// notification takes effect as soon as the kernel can, at the latest after the handler's answer.
+/// About another inode it waits for one second at most, then returns [`Errno::ETIMEDOUT`] while the
+/// notification goes on.
+///
+/// ```no_run
+/// use libfuse3::{Inode, Notifier, Result};
+///
+/// async fn changed_on_the_server(notifier: &Notifier, inode: Inode) -> Result<()> {
+///     notifier.invalidate_inode(inode, false).await
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Notifier {
+    session: Weak<RawSession>,
+    queue: Arc<Mutex<Queue>>,
+}
+
+/// What [`Notifier::invalidate_entry_async`] has taken and not yet sent.
+#[derive(Default)]
+struct Queue {
+    entries: std::collections::VecDeque<QueuedEntry>,
+    /// A thread is at it.
+    is_draining: bool,
+}
+
+struct QueuedEntry {
+    parent: Inode,
+    name: OsString,
+    deleted: Option<Inode>,
+    ignore_enoent: bool,
+}
+
+impl Notifier {
+    pub(crate) fn new(session: &Arc<RawSession>) -> Self {
+        Self {
+            session: Arc::downgrade(session),
+            queue: Arc::default(),
+        }
+    }
+
+    /// Drops the cached attributes of an inode, and its cached contents unless `attr_only`.
+    ///
+    /// Contents that the writeback cache has not written yet are written first. An inode that the
+    /// kernel does not know is fine. See [Blocking](Self#blocking).
+    #[doc(alias = "fuse_lowlevel_notify_inval_inode")]
+    pub async fn invalidate_inode(&self, inode: Inode, attr_only: bool) -> Result<()> {
+        let offset = if attr_only { -1 } else { 0 };
+        let result = self
+            .call([inode, Inode(0)], move |session| {
+                session.notify_inval_inode(inode, offset, 0)
+            })
+            .await;
+        ignore_enoent(result)
+    }
+
+    /// Makes the kernel look up a name again that it has cached, existing or not.
+    ///
+    /// With `deleted`, the inode that the name was of, the entry counts as removed: programs that
+    /// watch the directory (inotify) are told, and a working directory there is gone.
+    ///
+    /// [`Errno::ENOENT`] if the kernel has nothing cached under that name, [`Errno::ENOTEMPTY`] if it
+    /// is a directory that is in use. See [Blocking](Self#blocking).
+    #[doc(alias = "fuse_lowlevel_notify_inval_entry")]
+    #[doc(alias = "fuse_lowlevel_notify_delete")]
+    pub async fn invalidate_entry(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        deleted: Option<Inode>,
+    ) -> Result<()> {
+        let entry = QueuedEntry {
+            parent,
+            name: name.to_owned(),
+            deleted,
+            ignore_enoent: false,
+        };
+        self.call([parent, deleted.unwrap_or(Inode(0))], move |session| {
+            entry.send(session)
+        })
+        .await
+    }
+
+    /// As [`invalidate_entry`](Self::invalidate_entry), without waiting for it: queues it and returns.
+    ///
+    /// The queue is worked off in order, one entry at a time. Errors are logged, except `ENOENT` with
+    /// `ignore_enoent`.
+    pub fn invalidate_entry_async(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        deleted: Option<Inode>,
+        ignore_enoent: bool,
+    ) {
+        let entry = QueuedEntry {
+            parent,
+            name: name.to_owned(),
+            deleted,
+            ignore_enoent,
+        };
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.entries.push_back(entry);
+        if !std::mem::replace(&mut queue.is_draining, true) {
+            let this = self.clone();
+            smol::unblock(move || this.drain_queue()).detach();
+        }
+    }
+
+    /// Puts `data` into the kernel's cache as the contents of an inode, from `offset` on. A file that
+    /// is shorter grows.
+    ///
+    /// [`Errno::ENOENT`] if the kernel does not know the inode. On an error a part may have been
+    /// stored. See [Blocking](Self#blocking).
+    #[doc(alias = "fuse_lowlevel_notify_store")]
+    pub async fn notify_store(
+        &self,
+        inode: Inode,
+        offset: u64,
+        data: impl Into<Bytes>,
+    ) -> Result<()> {
+        let data = data.into();
+        self.call([inode, Inode(0)], move |session| {
+            session.notify_store(inode, offset, &data)
+        })
+        .await
+    }
+
+    /// Makes a call that may block; waits for it if that is safe here.
+    fn call(
+        &self,
+        inodes: [Inode; 2],
+        call: impl FnOnce(&RawSession) -> Result<()> + Send + 'static,
+    ) -> impl Future<Output = Result<()>> + Send + 'static {
+        let session = self.session.upgrade();
+        async move {
+            let session = session.ok_or(Errno::ENODEV)?;
+            let task = smol::unblock(move || call(&session));
+            match current_inodes() {
+                None => task.await,
+                Some(own)
+                    if inodes
+                        .iter()
+                        .any(|inode| inode.raw() != 0 && own.contains(inode)) =>
+                {
+                    task.detach();
+                    Ok(())
+                }
+                Some(_) => {
+                    let mut task = task;
+                    let result = {
+                        let timer = pin!(Timer::after(PATIENCE));
+                        match select(&mut task, timer).await {
+                            Either::Left((result, _)) => Some(result),
+                            Either::Right(_) => None,
+                        }
+                    };
+                    result.unwrap_or_else(|| {
+                        task.detach();
+                        Err(Errno::ETIMEDOUT)
+                    })
+                }
+            }
+        }
+    }
+
+    fn drain_queue(&self) {
+        loop {
+            let entry = {
+                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let entry = queue.entries.pop_front();
+                queue.is_draining = entry.is_some();
+                entry
+            };
+            let Some(entry) = entry else { return };
+            let result = match self.session.upgrade() {
+                Some(session) => entry.send(&session),
+                None => Err(Errno::ENODEV),
+            };
+            match result {
+                Ok(()) | Err(Errno::ENODEV) => {}
+                Err(Errno::ENOENT) if entry.ignore_enoent => {}
+                Err(errno) => {
+                    let QueuedEntry { parent, name, .. } = entry;
+                    log::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
+                }
+            }
+        }
+    }
+}
+
+impl QueuedEntry {
+    fn send(&self, session: &RawSession) -> Result<()> {
+        match self.deleted {
+            Some(child) => session.notify_delete(self.parent, child, &self.name),
+            None => session.notify_inval_entry(self.parent, &self.name),
+        }
+    }
+}
+
+impl fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notifier").finish_non_exhaustive()
+    }
+}
+
+fn ignore_enoent(result: Result<()>) -> Result<()> {
+    match result {
+        Err(Errno::ENOENT) => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,177 @@
+//! Memory that requests are received into, and that write payloads stay in.
+
+use std::alloc::Layout;
+use std::alloc::alloc;
+use std::alloc::dealloc;
+use std::alloc::handle_alloc_error;
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+/// Room for the headers of a request, as in libfuse (`FUSE_BUFFER_HEADER_SIZE`).
+const HEADER_SIZE: usize = 4096;
+/// Pages of payload: as many as libfuse asks of a loop that is not its own.
+const MAX_PAGES: usize = 256;
+/// `struct fuse_in_header` and `struct fuse_write_in`: what stands before the payload of a write.
+const WRITE_HEADERS: usize = 80;
+/// How many unused buffers a session keeps.
+const SPARE_BUFFERS: usize = 16;
+
+/// A buffer for one request.
+///
+/// # Invariants
+///
+/// `start` is the start of an allocation of `layout`, owned by this value. The receive area of
+/// `receive_size` bytes from `receive_offset` on lies inside of it.
+pub(crate) struct Block {
+    start: NonNull<u8>,
+    layout: Layout,
+    receive_offset: usize,
+    receive_size: usize,
+}
+
+// SAFETY: a block owns its memory alone, as a Vec does.
+unsafe impl Send for Block {}
+// SAFETY: a shared block is only read.
+unsafe impl Sync for Block {}
+
+impl Block {
+    /// Memory for one request, with the payload of a write at the start of a page.
+    fn new(page: usize) -> Self {
+        let receive_size = MAX_PAGES * page + HEADER_SIZE;
+        let layout = Layout::from_size_align(page + receive_size, page)
+            .expect("a page size is a power of two");
+        // SAFETY: the layout is not empty.
+        let start = unsafe { alloc(layout) };
+        let Some(start) = NonNull::new(start) else {
+            handle_alloc_error(layout)
+        };
+        // INVARIANT: the area ends `WRITE_HEADERS` before the end of the allocation.
+        Self {
+            start,
+            layout,
+            receive_offset: page - WRITE_HEADERS,
+            receive_size,
+        }
+    }
+
+    /// Where libfuse shall receive to.
+    pub(super) fn receive_area(&self) -> NonNull<u8> {
+        // SAFETY: the offset is inside the allocation, by the invariants.
+        unsafe { self.start.add(self.receive_offset) }
+    }
+
+    /// Whether `len` bytes from `data` on lie in this block; if so, at which offset.
+    fn offset_of(&self, data: *const u8, len: usize) -> Option<usize> {
+        let offset = (data as usize).checked_sub(self.start.as_ptr() as usize)?;
+        let end = offset.checked_add(len)?;
+        (end <= self.receive_offset + self.receive_size).then_some(offset)
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: `start` was allocated with `layout`, by the invariants.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+    }
+}
+
+/// The blocks of one session that are not in use.
+pub(crate) struct BufferPool {
+    spare: Mutex<Vec<Block>>,
+    page: usize,
+}
+
+impl BufferPool {
+    pub(super) fn new() -> Self {
+        // SAFETY: sysconf(3) has no preconditions.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        Self {
+            spare: Mutex::new(Vec::new()),
+            page: usize::try_from(page).unwrap_or(4096),
+        }
+    }
+
+    pub(crate) fn take(&self) -> Block {
+        let spare = self
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        spare.unwrap_or_else(|| Block::new(self.page))
+    }
+
+    pub(crate) fn put_back(&self, block: Block) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_BUFFERS {
+            spare.push(block);
+        }
+    }
+}
+
+thread_local! {
+    /// The block that holds the request which this thread is handing to libfuse. A callback that
+    /// wants to keep it takes it out.
+    static RECEIVED: RefCell<Option<Block>> = const { RefCell::new(None) };
+}
+
+/// Runs `process` while callbacks on this thread can take `block`. Returns it, unless one did.
+pub(super) fn lend<R>(block: Block, process: impl FnOnce() -> R) -> (R, Option<Block>) {
+    RECEIVED.set(Some(block));
+    let result = process();
+    (result, RECEIVED.take())
+}
+
+/// The payload of a write, in the block that it was received into.
+pub(crate) struct ReceivedBytes {
+    block: ManuallyDrop<Block>,
+    offset: usize,
+    len: usize,
+    pool: Arc<BufferPool>,
+}
+
+impl ReceivedBytes {
+    /// Takes the block that this thread has lent, if `len` bytes from `data` on lie in it.
+    pub(super) fn take(data: *const u8, len: usize, pool: &Arc<BufferPool>) -> Option<Self> {
+        RECEIVED.with_borrow_mut(|received| {
+            let offset = received.as_ref()?.offset_of(data, len)?;
+            let block = ManuallyDrop::new(received.take()?);
+            Some(Self {
+                block,
+                offset,
+                len,
+                pool: Arc::clone(pool),
+            })
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl AsRef<[u8]> for ReceivedBytes {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the block's memory has no other owner to ask"
+    )]
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the offset is inside the block, as `offset_of` has checked.
+        let data = unsafe { self.block.start.add(self.offset) };
+        // SAFETY: libfuse has filled these `len` bytes of the block, and nothing writes to them
+        // before the block is back in the pool.
+        unsafe { slice::from_raw_parts(data.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for ReceivedBytes {
+    fn drop(&mut self) {
+        // SAFETY: the field is not used after this, the last use of `self`.
+        let block = unsafe { ManuallyDrop::take(&mut self.block) };
+        self.pool.put_back(block);
+    }
+}

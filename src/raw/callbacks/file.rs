@@ -1,0 +1,201 @@
+//! Callbacks about open files.
+
+use std::ffi::c_char;
+use std::ffi::c_int;
+
+use libfuse_sys::fuse_file_info;
+use libfuse_sys::fuse_ino_t;
+use libfuse_sys::fuse_req_t;
+
+use super::deliver;
+use super::file_bits;
+use super::name as owned;
+use super::open_file;
+use super::open_flags;
+use super::session;
+use super::shim;
+use crate::Inode;
+use crate::ReleaseFlags;
+use crate::WriteBuf;
+use crate::message::Operation;
+use crate::raw::ReceivedBytes;
+
+/// C: `fuse_lowlevel_ops::open`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn open(req: fuse_req_t, ino: fuse_ino_t, fi: *mut fuse_file_info) {
+    // SAFETY: guaranteed by the caller, see above.
+    let flags = unsafe { open_flags(fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Open {
+                inode: Inode(ino),
+                flags,
+            },
+        )
+    };
+}
+
+/// C: `fuse_lowlevel_ops::create`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `name` is NUL-terminated and lives until this function returns.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn create(
+    req: fuse_req_t,
+    parent: fuse_ino_t,
+    name: *const c_char,
+    mode: libc::mode_t,
+    fi: *mut fuse_file_info,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let name = unsafe { owned(name) };
+    // SAFETY: guaranteed by the caller, see above.
+    let flags = unsafe { open_flags(fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Create {
+                parent: Inode(parent),
+                name,
+                mode,
+                flags,
+            },
+        )
+    };
+}
+
+/// C: `fuse_lowlevel_ops::read`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn read(
+    req: fuse_req_t,
+    ino: fuse_ino_t,
+    size: usize,
+    off: libc::off_t,
+    fi: *mut fuse_file_info,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { open_file(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Read {
+                file,
+                offset: off.cast_unsigned(),
+                size,
+            },
+        )
+    };
+}
+
+/// C: `fuse_lowlevel_ops::write`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `buf` points to `size` bytes that live until this function returns.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn write(
+    req: fuse_req_t,
+    ino: fuse_ino_t,
+    buf: *const c_char,
+    size: usize,
+    off: libc::off_t,
+    fi: *mut fuse_file_info,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { open_file(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    let from_cache = unsafe { file_bits(fi) } & shim::SHIM_WRITEPAGE != 0;
+    // SAFETY: guaranteed by the caller, see above.
+    let buffers = unsafe { &session(req).buffers };
+    let data = match ReceivedBytes::take(buf.cast(), size, buffers) {
+        Some(bytes) => WriteBuf::received(bytes, from_cache),
+        // SAFETY: guaranteed by the caller, see above.
+        None => WriteBuf::copied(unsafe { super::bytes(buf, size) }, from_cache),
+    };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Write {
+                file,
+                offset: off.cast_unsigned(),
+                data,
+            },
+        )
+    };
+}
+
+/// C: `fuse_lowlevel_ops::flush`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn flush(req: fuse_req_t, ino: fuse_ino_t, fi: *mut fuse_file_info) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { open_file(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { deliver(req, Operation::Flush { file }) };
+}
+
+/// C: `fuse_lowlevel_ops::release`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn release(req: fuse_req_t, ino: fuse_ino_t, fi: *mut fuse_file_info) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { open_file(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    let bits = unsafe { file_bits(fi) };
+    let mut flags = ReleaseFlags::empty();
+    flags.set(ReleaseFlags::FLUSH, bits & shim::SHIM_FLUSH != 0);
+    flags.set(
+        ReleaseFlags::FLOCK_RELEASE,
+        bits & shim::SHIM_FLOCK_RELEASE != 0,
+    );
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { deliver(req, Operation::Release { file, flags }) };
+}
+
+/// C: `fuse_lowlevel_ops::fsync`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn fsync(
+    req: fuse_req_t,
+    ino: fuse_ino_t,
+    datasync: c_int,
+    fi: *mut fuse_file_info,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { open_file(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Fsync {
+                file,
+                datasync: datasync != 0,
+            },
+        )
+    };
+}

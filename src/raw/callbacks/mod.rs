@@ -1,0 +1,182 @@
+//! [2] C callbacks: copy the arguments, hand on a message, return.
+//!
+//! Nothing is decided here, nothing blocks, and nothing can panic but for lack of memory, which ends
+//! the process anyway: no unwinding can reach C.
+
+mod dir;
+mod file;
+mod inode;
+mod misc;
+mod tree;
+mod xattr;
+
+use std::ffi::CStr;
+use std::ffi::c_char;
+use std::slice;
+
+use libfuse_sys as sys;
+
+use super::request::RawRequest;
+use super::session::RawSession;
+use super::shim;
+use crate::FileHandle;
+use crate::FileRef;
+use crate::Inode;
+use crate::LockOwner;
+use crate::OpenFlags;
+use crate::message::Message;
+use crate::message::Name;
+use crate::message::Operation;
+use crate::request::Request;
+
+/// The slots of `fuse_lowlevel_ops` that are filled.
+///
+/// Left out are those that switch something on by being there: `getlk`, `setlk` and `flock` (remote
+/// locks), `write_buf` (splicing).
+pub(super) fn operations() -> sys::fuse_lowlevel_ops {
+    sys::fuse_lowlevel_ops {
+        init: Some(misc::init),
+        // inode
+        forget: Some(inode::forget),
+        forget_multi: Some(inode::forget_multi),
+        getattr: Some(inode::getattr),
+        setattr: Some(inode::setattr),
+        readlink: Some(inode::readlink),
+        access: Some(inode::access),
+        // tree
+        lookup: Some(tree::lookup),
+        mknod: Some(tree::mknod),
+        mkdir: Some(tree::mkdir),
+        unlink: Some(tree::unlink),
+        rmdir: Some(tree::rmdir),
+        symlink: Some(tree::symlink),
+        rename: Some(tree::rename),
+        link: Some(tree::link),
+        // file
+        open: Some(file::open),
+        create: Some(file::create),
+        read: Some(file::read),
+        write: Some(file::write),
+        flush: Some(file::flush),
+        release: Some(file::release),
+        fsync: Some(file::fsync),
+        // dir
+        opendir: Some(dir::opendir),
+        readdir: Some(dir::readdir),
+        readdirplus: Some(dir::readdirplus),
+        releasedir: Some(dir::releasedir),
+        fsyncdir: Some(dir::fsyncdir),
+        // misc
+        statfs: Some(misc::statfs),
+        // xattr
+        setxattr: Some(xattr::setxattr),
+        getxattr: Some(xattr::getxattr),
+        listxattr: Some(xattr::listxattr),
+        removexattr: Some(xattr::removexattr),
+        ..sys::fuse_lowlevel_ops::default()
+    }
+}
+
+/// Hands a request on.
+///
+/// # Safety
+///
+/// - `req` was given to a callback by libfuse, and the callback does nothing else with it.
+unsafe fn deliver(req: sys::fuse_req_t, operation: Operation) {
+    // SAFETY: guaranteed by the caller, see above.
+    let session = unsafe { session(req) };
+    // SAFETY: as above; every session's userdata is a `RawSession` in an Arc.
+    let request = unsafe { RawRequest::new(req, session) };
+    session.deliver(Message::Request(
+        Request::new(request, &operation),
+        operation,
+    ));
+}
+
+/// The session that a request belongs to.
+///
+/// # Safety
+///
+/// - `req` is an unanswered request.
+unsafe fn session<'a>(req: sys::fuse_req_t) -> &'a RawSession {
+    // SAFETY: guaranteed by the caller, see above.
+    let userdata = unsafe { sys::fuse_req_userdata(req) };
+    // SAFETY: the userdata of each session is its `RawSession`, which lives as long as the session.
+    unsafe { &*userdata.cast::<RawSession>() }
+}
+
+/// # Safety
+///
+/// - `bytes` is NUL-terminated and lives until this function returns.
+unsafe fn name(bytes: *const c_char) -> Name {
+    // SAFETY: guaranteed by the caller, see above.
+    Name::new(unsafe { CStr::from_ptr(bytes) }.to_bytes())
+}
+
+/// # Safety
+///
+/// - `fi` is NULL or what libfuse has given to the callback.
+unsafe fn file_ref(inode: sys::fuse_ino_t, fi: *const sys::fuse_file_info) -> Option<FileRef> {
+    // SAFETY: guaranteed by the caller, see above.
+    let fi = unsafe { fi.as_ref() }?;
+    Some(FileRef {
+        inode: Inode(inode),
+        fh: FileHandle(fi.fh),
+        flags: OpenFlags::from_bits_retain(fi.flags),
+        lock_owner: LockOwner(fi.lock_owner),
+    })
+}
+
+/// As [`file_ref`], for operations that always have an open file.
+///
+/// # Safety
+///
+/// - `fi` is what libfuse has given to the callback.
+unsafe fn open_file(inode: sys::fuse_ino_t, fi: *const sys::fuse_file_info) -> FileRef {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { file_ref(inode, fi) };
+    file.unwrap_or(FileRef {
+        inode: Inode(inode),
+        fh: FileHandle(0),
+        flags: OpenFlags::empty(),
+        lock_owner: LockOwner(0),
+    })
+}
+
+/// The input bit fields of `fuse_file_info`, as `SHIM_` bits.
+///
+/// # Safety
+///
+/// - `fi` is what libfuse has given to the callback.
+unsafe fn file_bits(fi: *const sys::fuse_file_info) -> u32 {
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { shim::shim_file_info_get(fi) }
+}
+
+/// The open flags in `fi`.
+///
+/// # Safety
+///
+/// - `fi` is what libfuse has given to the callback.
+unsafe fn open_flags(fi: *const sys::fuse_file_info) -> OpenFlags {
+    // SAFETY: guaranteed by the caller, see above.
+    let fi = unsafe { fi.as_ref() };
+    fi.map_or(OpenFlags::empty(), |fi| {
+        OpenFlags::from_bits_retain(fi.flags)
+    })
+}
+
+/// # Safety
+///
+/// - `data` points to `len` bytes that live as long as `'a`; NULL will do if `len` is 0.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the helper that takes NULL"
+)]
+unsafe fn bytes<'a>(data: *const c_char, len: usize) -> &'a [u8] {
+    if data.is_null() {
+        return &[];
+    }
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { slice::from_raw_parts(data.cast(), len) }
+}

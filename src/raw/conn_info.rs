@@ -1,0 +1,39 @@
+//! `struct fuse_conn_info` to [`ConnInfo`] and back.
+
+use libfuse_sys::fuse_conn_info;
+
+use super::shim;
+use crate::Capabilities;
+use crate::ConnInfo;
+
+/// Reads what libfuse proposes.
+pub(super) fn load(conn: &fuse_conn_info) -> ConnInfo {
+    // SAFETY: `conn` is a valid structure of the headers that the shim was compiled with.
+    let capable = unsafe { shim::shim_conn_capable(conn) };
+    // SAFETY: as above.
+    let want = unsafe { shim::shim_conn_want(conn) };
+    ConnInfo {
+        proto_major: conn.proto_major,
+        proto_minor: conn.proto_minor,
+        capable: Capabilities::from_bits_retain(capable),
+        want: Capabilities::from_bits_retain(want),
+        max_write: conn.max_write,
+        max_readahead: conn.max_readahead,
+        max_background: conn.max_background,
+        congestion_threshold: conn.congestion_threshold,
+        time_gran: conn.time_gran,
+    }
+}
+
+/// Writes the file system's wishes, and the `max_read` of the mount options, which libfuse wants to
+/// find here too.
+pub(super) fn store(info: &ConnInfo, max_read: u32, conn: &mut fuse_conn_info) {
+    // SAFETY: `conn` is libfuse's own structure, as the functions behind `want` need it to be.
+    unsafe { shim::shim_conn_set_want(conn, info.want.bits()) };
+    conn.max_write = info.max_write;
+    conn.max_read = max_read;
+    conn.max_readahead = info.max_readahead;
+    conn.max_background = info.max_background;
+    conn.congestion_threshold = info.congestion_threshold;
+    conn.time_gran = info.time_gran;
+}

@@ -1,0 +1,48 @@
+//! The only place with `unsafe`: everything that touches libfuse or C.
+//!
+//! What leaves this module is safe to use in any order and from any thread.
+
+#![allow(unsafe_code)]
+
+mod args;
+mod buffer;
+mod callbacks;
+mod cmdline;
+mod conn_info;
+mod direntry;
+mod init_repair;
+mod interrupt;
+mod log;
+mod notify;
+mod request;
+mod session;
+pub(crate) mod sys;
+mod version;
+
+pub(crate) use buffer::ReceivedBytes;
+pub(crate) use cmdline::libfuse_help;
+pub(crate) use cmdline::parse_cmdline;
+pub(crate) use direntry::Dirents;
+pub(crate) use interrupt::InterruptHook;
+pub(crate) use request::RawRequest;
+pub(crate) use session::RawSession;
+pub(crate) use session::daemonize;
+pub(crate) use version::libfuse_version;
+
+/// The functions that wrapper.h declares.
+#[allow(missing_docs, non_camel_case_types, clippy::all, reason = "generated")]
+mod shim {
+    include!(concat!(env!("OUT_DIR"), "/shim.rs"));
+}
+
+use crate::Errno;
+use crate::Result;
+
+/// libfuse's convention: negative is minus an error number.
+fn ret(result: i32) -> Result<()> {
+    if result < 0 {
+        Err(Errno::from_negative(result))
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,273 @@
+//! `fuse_req_t`: one request, answered exactly once.
+
+use std::ffi::CStr;
+use std::mem;
+use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
+use std::ptr;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use libfuse_sys as sys;
+
+use super::interrupt::InterruptHook;
+use super::ret;
+use super::session::RawSession;
+use super::shim;
+use crate::EntryAttributes;
+use crate::Errno;
+use crate::FileInfo;
+use crate::RequestContext;
+use crate::Result;
+use crate::StatvfsData;
+
+/// A request that waits for its answer. Each `reply_` method gives the answer; the error it returns
+/// is the kernel's refusal of it, after which the request is gone all the same.
+///
+/// # Invariants
+///
+/// `req` is an unanswered request of `session`, and this value is the only one that may answer it.
+pub(crate) struct RawRequest {
+    req: Option<NonNull<sys::fuse_req>>,
+    session: Arc<RawSession>,
+    /// Who made the request.
+    pub(crate) context: RequestContext,
+}
+
+// SAFETY: libfuse lets any thread answer a request, at any time after the callback got it
+// (fuse_lowlevel.h, "fuse_reply_*"), and `session` keeps the session alive until then.
+unsafe impl Send for RawRequest {}
+// SAFETY: a shared reference gives access to the context only, which is Sync itself.
+unsafe impl Sync for RawRequest {}
+
+impl RawRequest {
+    /// Takes charge of a request.
+    ///
+    /// # Safety
+    ///
+    /// - `req` was given to a callback, which has not answered it and will not.
+    /// - The session's userdata is the [`RawSession`] in an [`Arc`].
+    pub(super) unsafe fn new(req: sys::fuse_req_t, session: &RawSession) -> Self {
+        let session = ptr::from_ref(session);
+        // SAFETY: the session lives in an Arc, see above.
+        unsafe { Arc::increment_strong_count(session) };
+        // SAFETY: the count has just been raised for this one.
+        let session = unsafe { Arc::from_raw(session) };
+        // SAFETY: libfuse's context of an unanswered request is valid.
+        let ctx = unsafe { &*sys::fuse_req_ctx(req) };
+        let req = NonNull::new(req).expect("libfuse never makes a request without one");
+        let context = RequestContext {
+            uid: ctx.uid,
+            gid: ctx.gid,
+            pid: ctx.pid.cast_unsigned(),
+            umask: ctx.umask,
+            interrupt: InterruptHook::new(req),
+        };
+        // INVARIANT: the caller gives the request away.
+        Self {
+            req: Some(req),
+            session,
+            context,
+        }
+    }
+
+    pub(crate) fn session(&self) -> &Arc<RawSession> {
+        &self.session
+    }
+
+    /// The request, for the one call that answers it.
+    fn answer(&mut self) -> sys::fuse_req_t {
+        self.context.interrupt.unregister();
+        self.req.take().map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    pub(crate) fn reply_err(mut self, errno: Errno) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants, and the number a positive one.
+        ret(unsafe { sys::fuse_reply_err(req, errno.raw()) })
+    }
+
+    /// Success without anything to say.
+    pub(crate) fn reply_ok(mut self) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants.
+        ret(unsafe { sys::fuse_reply_err(req, 0) })
+    }
+
+    pub(crate) fn reply_entry(mut self, attr: &EntryAttributes) -> Result<()> {
+        let entry = entry_param(attr);
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; libfuse copies the entry.
+        ret(unsafe { sys::fuse_reply_entry(req, &entry) })
+    }
+
+    pub(crate) fn reply_create(mut self, info: &FileInfo, attr: &EntryAttributes) -> Result<()> {
+        let entry = entry_param(attr);
+        let info = file_info(info);
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; libfuse copies both.
+        ret(unsafe { sys::fuse_reply_create(req, &entry, &info) })
+    }
+
+    pub(crate) fn reply_open(mut self, info: &FileInfo) -> Result<()> {
+        let info = file_info(info);
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; libfuse copies `info`.
+        ret(unsafe { sys::fuse_reply_open(req, &info) })
+    }
+
+    pub(crate) fn reply_attr(mut self, attr: &EntryAttributes) -> Result<()> {
+        let stat = stat(attr);
+        let timeout = attr.attr_timeout.as_secs_f64();
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; libfuse copies `stat`.
+        ret(unsafe { sys::fuse_reply_attr(req, &stat, timeout) })
+    }
+
+    pub(crate) fn reply_readlink(mut self, target: &CStr) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; the target is sent before the call
+        // returns.
+        ret(unsafe { sys::fuse_reply_readlink(req, target.as_ptr()) })
+    }
+
+    pub(crate) fn reply_buf(mut self, bytes: &[u8]) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; the bytes are sent before the call
+        // returns.
+        ret(unsafe { sys::fuse_reply_buf(req, bytes.as_ptr().cast(), bytes.len()) })
+    }
+
+    /// Sends `len` bytes of an open file. May wait for the disk.
+    pub(crate) fn reply_fd(mut self, fd: BorrowedFd<'_>, offset: u64, len: usize) -> Result<()> {
+        let mut bufvec = sys::fuse_bufvec {
+            count: 1,
+            ..sys::fuse_bufvec::default()
+        };
+        bufvec.buf[0].size = len;
+        bufvec.buf[0].flags = sys::FUSE_BUF_IS_FD | sys::FUSE_BUF_FD_SEEK | sys::FUSE_BUF_FD_RETRY;
+        bufvec.buf[0].fd = fd.as_raw_fd();
+        bufvec.buf[0].pos = i64::try_from(offset).unwrap_or(i64::MAX);
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; the descriptor is open during the
+        // call, after which libfuse has no more use for it.
+        ret(unsafe { sys::fuse_reply_data(req, &mut bufvec, sys::FUSE_BUF_SPLICE_MOVE) })
+    }
+
+    pub(crate) fn reply_write(mut self, count: usize) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants.
+        ret(unsafe { sys::fuse_reply_write(req, count) })
+    }
+
+    pub(crate) fn reply_xattr(mut self, size: usize) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants.
+        ret(unsafe { sys::fuse_reply_xattr(req, size) })
+    }
+
+    pub(crate) fn reply_statfs(mut self, data: &StatvfsData) -> Result<()> {
+        let statvfs = statvfs(data);
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; libfuse copies the structure.
+        ret(unsafe { sys::fuse_reply_statfs(req, &statvfs) })
+    }
+}
+
+impl Drop for RawRequest {
+    fn drop(&mut self) {
+        if self.req.is_none() {
+            return;
+        }
+        let interrupted = self.context.is_interrupted();
+        let errno = if interrupted {
+            Errno::EINTR
+        } else {
+            Errno::EIO
+        };
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants. Nobody is left to be told that the
+        // kernel does not want the answer.
+        unsafe { sys::fuse_reply_err(req, errno.raw()) };
+    }
+}
+
+/// `EntryAttributes` as `struct stat`. Its `st_ino` is what `stat` shows, not the node id.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the types in struct stat differ between architectures"
+)]
+fn stat(attr: &EntryAttributes) -> libc::stat {
+    // SAFETY: all-zero is a valid `struct stat`.
+    let mut stat: libc::stat = unsafe { mem::zeroed() };
+    stat.st_ino = attr.stat_ino.unwrap_or(attr.ino.raw());
+    stat.st_mode = attr.mode;
+    stat.st_nlink = attr.nlink as _;
+    stat.st_uid = attr.uid;
+    stat.st_gid = attr.gid;
+    stat.st_rdev = attr.rdev as _;
+    stat.st_size = i64::try_from(attr.size).unwrap_or(i64::MAX);
+    stat.st_blksize = attr.blksize as _;
+    stat.st_blocks = attr.blocks as _;
+    stat.st_atime = attr.atime.secs() as _;
+    stat.st_atime_nsec = attr.atime.subsec_nanos() as _;
+    stat.st_mtime = attr.mtime.secs() as _;
+    stat.st_mtime_nsec = attr.mtime.subsec_nanos() as _;
+    stat.st_ctime = attr.ctime.secs() as _;
+    stat.st_ctime_nsec = attr.ctime.subsec_nanos() as _;
+    stat
+}
+
+pub(super) fn entry_param(attr: &EntryAttributes) -> sys::fuse_entry_param {
+    sys::fuse_entry_param {
+        ino: attr.ino.raw(),
+        generation: attr.generation,
+        attr: stat(attr),
+        attr_timeout: attr.attr_timeout.as_secs_f64(),
+        entry_timeout: attr.entry_timeout.as_secs_f64(),
+    }
+}
+
+fn file_info(info: &FileInfo) -> sys::fuse_file_info {
+    let mut raw = sys::fuse_file_info {
+        fh: info.fh.raw(),
+        ..sys::fuse_file_info::default()
+    };
+    let bits = [
+        (info.direct_io, shim::SHIM_DIRECT_IO),
+        (info.keep_cache, shim::SHIM_KEEP_CACHE),
+        (info.nonseekable, shim::SHIM_NONSEEKABLE),
+        (info.cache_readdir, shim::SHIM_CACHE_READDIR),
+        (info.noflush, shim::SHIM_NOFLUSH),
+        (
+            info.parallel_direct_writes,
+            shim::SHIM_PARALLEL_DIRECT_WRITES,
+        ),
+    ];
+    let bits = bits
+        .iter()
+        .filter(|(on, _)| *on)
+        .fold(0, |bits, (_, bit)| bits | bit);
+    // SAFETY: `raw` is a valid structure of the headers that the shim was compiled with.
+    unsafe { shim::shim_file_info_set(&mut raw, bits) };
+    raw
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the types differ between architectures"
+)]
+fn statvfs(data: &StatvfsData) -> libc::statvfs {
+    // SAFETY: all-zero is a valid `struct statvfs`.
+    let mut statvfs: libc::statvfs = unsafe { mem::zeroed() };
+    statvfs.f_bsize = data.bsize as _;
+    statvfs.f_frsize = data.frsize as _;
+    statvfs.f_blocks = data.blocks;
+    statvfs.f_bfree = data.bfree;
+    statvfs.f_bavail = data.bavail;
+    statvfs.f_files = data.files;
+    statvfs.f_ffree = data.ffree;
+    statvfs.f_favail = data.favail;
+    statvfs.f_namemax = data.namemax as _;
+    statvfs
+}

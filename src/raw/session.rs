@@ -1,0 +1,283 @@
+//! `struct fuse_session`: made, mounted, read from, unmounted, destroyed.
+
+use std::ffi::CString;
+use std::ffi::c_void;
+use std::mem;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use async_channel::Sender;
+use event_listener::Event;
+use libfuse_sys as sys;
+
+use super::args::Args;
+use super::buffer;
+use super::buffer::Block;
+use super::buffer::BufferPool;
+use super::callbacks;
+use super::init_repair::InitRepair;
+use super::log;
+use super::ret;
+use super::shim;
+use super::version;
+use crate::ConnInfo;
+use crate::Errno;
+use crate::Error;
+use crate::Inode;
+use crate::Result;
+use crate::message::Message;
+
+/// What a session does on INIT.
+pub(crate) type InitHook = Box<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync>;
+
+/// libfuse changes the environment and file descriptors while it mounts (libfuse issue 955).
+static MOUNT: Mutex<()> = Mutex::new(());
+
+/// One libfuse session. It is destroyed with the last reference to it; each unanswered request holds
+/// one.
+///
+/// # Invariants
+///
+/// `session` is set once, before anybody else sees the value, and valid until the value is dropped.
+/// The address of the value does not change: it is libfuse's `userdata`.
+pub(crate) struct RawSession {
+    session: AtomicPtr<sys::fuse_session>,
+    sender: Sender<Message>,
+    init: InitHook,
+    init_result: OnceLock<Result<()>>,
+    /// `max_read` of the mount options, which libfuse wants repeated in INIT.
+    max_read: AtomicU32,
+    pub(super) repair: InitRepair,
+    pub(super) buffers: Arc<BufferPool>,
+    /// Calls that use the session's descriptor outside of the receive loop and of handlers.
+    users: AtomicUsize,
+    unused: Event,
+    closed: Mutex<bool>,
+}
+
+impl RawSession {
+    /// Makes the session with `arguments` as options, program name first.
+    pub(crate) fn new(
+        arguments: &[CString],
+        max_read: u32,
+        sender: Sender<Message>,
+        init: InitHook,
+    ) -> Result<Arc<Self>, Error> {
+        version::check()?;
+        let this = Arc::new(Self {
+            session: AtomicPtr::new(ptr::null_mut()),
+            sender,
+            init,
+            init_result: OnceLock::new(),
+            max_read: AtomicU32::new(max_read),
+            repair: InitRepair::default(),
+            buffers: Arc::new(BufferPool::new()),
+            users: AtomicUsize::new(0),
+            unused: Event::new(),
+            closed: Mutex::new(false),
+        });
+        let _guard = MOUNT.lock().unwrap_or_else(PoisonError::into_inner);
+        let (session, message) = log::capture(|| {
+            let mut args = Args::new(arguments);
+            let operations = callbacks::operations();
+            let userdata = Arc::as_ptr(&this).cast_mut().cast::<c_void>();
+            // SAFETY: libfuse copies the operations and takes what it wants of the arguments.
+            // `userdata` outlives the session, which `this` destroys when it is dropped.
+            unsafe {
+                shim::shim_session_new(
+                    args.as_mut_ptr(),
+                    &operations,
+                    mem::size_of_val(&operations),
+                    userdata,
+                )
+            }
+        });
+        if session.is_null() {
+            return Err(Error::Options { message });
+        }
+        this.session.store(session, Ordering::Release);
+        Ok(this)
+    }
+
+    /// Mounts on `path`, which must be absolute.
+    pub(crate) fn mount(&self, path: &Path) -> Result<(), String> {
+        let c_path = CString::new(path.as_os_str().as_bytes())
+            .map_err(|_| "the path has a NUL in it".to_owned())?;
+        let _guard = MOUNT.lock().unwrap_or_else(PoisonError::into_inner);
+        let (result, message) = log::capture(|| {
+            // SAFETY: the session is not mounted yet and the path is NUL-terminated.
+            unsafe { sys::fuse_session_mount(self.as_ptr(), c_path.as_ptr()) }
+        });
+        if result != 0 {
+            return Err(message);
+        }
+        if !message.is_empty() {
+            ::log::warn!("{message}");
+        }
+        self.install_repair();
+        Ok(())
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut sys::fuse_session {
+        self.session.load(Ordering::Relaxed)
+    }
+
+    /// The descriptor of the connection; -1 when not mounted.
+    pub(crate) fn fd(&self) -> i32 {
+        // SAFETY: the session is valid, by the invariants.
+        unsafe { sys::fuse_session_fd(self.as_ptr()) }
+    }
+
+    /// Waits for one request and has it turned into a message. `Ok(None)`: the connection has ended.
+    pub(crate) fn receive(&self, block: Block) -> Result<Option<Block>> {
+        let mut buf = sys::fuse_buf {
+            mem: block.receive_area().as_ptr().cast(),
+            ..<_>::default()
+        };
+        // SAFETY: `mem` has room for the largest request that libfuse asks for.
+        let received = unsafe { sys::fuse_session_receive_buf(self.as_ptr(), &mut buf) };
+        match received {
+            0 => Ok(None),
+            // Nothing to read after all: interrupted, by a signal or by whoever sent the request.
+            _ if [-libc::EINTR, -libc::EAGAIN, -libc::ENOENT].contains(&received) => {
+                Ok(Some(block))
+            }
+            _ if received < 0 => Err(Errno::from_negative(received)),
+            _ => {
+                let ((), block) = buffer::lend(block, || {
+                    // SAFETY: `buf` is as libfuse has filled it, and its memory lives: in this
+                    // thread's hands, or in those of the message that took it.
+                    unsafe { sys::fuse_session_process_buf(self.as_ptr(), &buf) }
+                });
+                Ok(Some(block.unwrap_or_else(|| self.buffers.take())))
+            }
+        }
+    }
+
+    pub(crate) fn take_buffer(&self) -> Block {
+        self.buffers.take()
+    }
+
+    pub(crate) fn put_back_buffer(&self, block: Block) {
+        self.buffers.put_back(block);
+    }
+
+    /// Called by callbacks: hands the message on. It cannot be refused but at the end of the session,
+    /// when dropping it answers the request.
+    pub(super) fn deliver(&self, message: Message) {
+        if let Err(refused) = self.sender.try_send(message) {
+            ::log::error!("no room for a request: {refused}");
+        }
+    }
+
+    /// Called by the INIT callback.
+    pub(super) fn on_init(&self, info: &mut ConnInfo) -> u32 {
+        let hook = std::panic::AssertUnwindSafe(|| (self.init)(info));
+        let result = std::panic::catch_unwind(hook).unwrap_or(Err(Errno::EIO));
+        if result.is_ok() {
+            self.repair.wanted(info);
+        }
+        self.init_result.get_or_init(|| result);
+        self.max_read.load(Ordering::Relaxed)
+    }
+
+    /// How INIT went; `None` before it has come.
+    pub(crate) fn init_result(&self) -> Option<Result<()>> {
+        self.init_result.get().copied()
+    }
+
+    /// Makes a blocked [`receive`](Self::receive) return, without a signal: the kernel answers a
+    /// request for cached data with a message of its own, which one reader receives. No data is asked
+    /// for, so that nothing can block.
+    pub(crate) fn knock(&self) -> Result<()> {
+        let _use = self.begin_use()?;
+        // SAFETY: any thread may notify; libfuse owns what the reply needs.
+        let result = unsafe {
+            sys::fuse_lowlevel_notify_retrieve(
+                self.as_ptr(),
+                Inode::ROOT.raw(),
+                0,
+                0,
+                ptr::null_mut(),
+            )
+        };
+        ret(result)
+    }
+
+    /// From here on libfuse keeps quiet about replies that the kernel does not want.
+    pub(crate) fn exit(&self) {
+        // SAFETY: any thread may set the flag.
+        unsafe { sys::fuse_session_exit(self.as_ptr()) };
+    }
+
+    /// Keeps the session's descriptor open while the value lives. `ENODEV` once it is closed.
+    pub(crate) fn begin_use(&self) -> Result<Use<'_>> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return Err(Errno::ENODEV);
+        }
+        self.users.fetch_add(1, Ordering::AcqRel);
+        Ok(Use(self))
+    }
+
+    /// Lets nobody begin to use the descriptor any more; the number of those who still do.
+    pub(crate) fn refuse_use(&self) -> usize {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.users.load(Ordering::Acquire)
+    }
+
+    /// Waits until nobody uses the descriptor any more. Nobody may begin to.
+    pub(crate) async fn unused(&self) {
+        loop {
+            let listener = self.unused.listen();
+            if self.refuse_use() == 0 {
+                return;
+            }
+            listener.await;
+        }
+    }
+
+    /// Unmounts, if that is still to be done, and closes the descriptor. Nobody may use it any more.
+    pub(crate) fn unmount(&self) {
+        let _guard = MOUNT.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does nothing
+        // when called twice.
+        unsafe { sys::fuse_session_unmount(self.as_ptr()) };
+    }
+}
+
+impl Drop for RawSession {
+    fn drop(&mut self) {
+        let session = self.as_ptr();
+        if !session.is_null() {
+            // SAFETY: this was the last reference, so no request is unanswered and nobody reads.
+            unsafe { sys::fuse_session_destroy(session) };
+        }
+    }
+}
+
+/// A promise to the session that its descriptor is in use.
+pub(crate) struct Use<'a>(&'a RawSession);
+
+impl Drop for Use<'_> {
+    fn drop(&mut self) {
+        self.0.users.fetch_sub(1, Ordering::AcqRel);
+        self.0.unused.notify(usize::MAX);
+    }
+}
+
+/// Goes on in the background, in a child process; the parent exits with status 0. The caller makes
+/// sure that there is no other thread.
+pub(crate) fn daemonize() -> Result<()> {
+    // SAFETY: with a single thread fork(2) is safe to go on after.
+    ret(unsafe { sys::fuse_daemonize(0) })
+}

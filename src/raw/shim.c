@@ -1,0 +1,80 @@
+/* The C that this crate adds to libfuse; wrapper.h says what each function is for. */
+#include "wrapper.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static shim_log_sink log_sink;
+
+static void log_to_sink(enum fuse_log_level level, const char *format, va_list arguments)
+{
+	char message[4096];
+
+	vsnprintf(message, sizeof(message), format, arguments);
+	log_sink((int)level, message);
+}
+
+void shim_set_log_sink(shim_log_sink sink)
+{
+	log_sink = sink;
+	fuse_set_log_func(sink ? log_to_sink : NULL);
+}
+
+struct fuse_session *shim_session_new(struct fuse_args *args, const struct fuse_lowlevel_ops *ops,
+				      size_t ops_size, void *userdata)
+{
+	return fuse_session_new(args, ops, ops_size, userdata);
+}
+
+int shim_parse_cmdline(struct fuse_args *args, struct fuse_cmdline_opts *opts)
+{
+	return fuse_parse_cmdline(args, opts);
+}
+
+uint64_t shim_conn_capable(const struct fuse_conn_info *conn)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3017000
+	return conn->capable_ext;
+#else
+	return conn->capable;
+#endif
+}
+
+uint64_t shim_conn_want(const struct fuse_conn_info *conn)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3017000
+	return conn->want_ext;
+#else
+	return conn->want;
+#endif
+}
+
+void shim_conn_set_want(struct fuse_conn_info *conn, uint64_t want)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3017000
+	conn->want_ext = want;
+#else
+	conn->want = (unsigned)want;
+#endif
+}
+
+void shim_file_info_set(struct fuse_file_info *fi, uint32_t bits)
+{
+	fi->direct_io = !!(bits & SHIM_DIRECT_IO);
+	fi->keep_cache = !!(bits & SHIM_KEEP_CACHE);
+	fi->nonseekable = !!(bits & SHIM_NONSEEKABLE);
+	fi->cache_readdir = !!(bits & SHIM_CACHE_READDIR);
+#if LIBFUSE_VERSION_NUMBER >= 3011000
+	fi->noflush = !!(bits & SHIM_NOFLUSH);
+#endif
+#if LIBFUSE_VERSION_NUMBER >= 3014001
+	fi->parallel_direct_writes = !!(bits & SHIM_PARALLEL_DIRECT_WRITES);
+#endif
+}
+
+uint32_t shim_file_info_get(const struct fuse_file_info *fi)
+{
+	return (fi->writepage ? SHIM_WRITEPAGE : 0) | (fi->flush ? SHIM_FLUSH : 0) |
+	       (fi->flock_release ? SHIM_FLOCK_RELEASE : 0);
+}

@@ -1,0 +1,54 @@
+//! Answers to `read` and `write`.
+
+use super::Reply;
+use super::refuse;
+use crate::Data;
+use crate::Errno;
+use crate::Result;
+use crate::raw::RawRequest;
+use crate::request::RequestInfo;
+
+/// Bytes in memory, no more of them than were asked for.
+#[derive(Debug)]
+pub(crate) struct Bounded {
+    pub(crate) data: Data,
+    pub(crate) size: usize,
+}
+
+impl Reply for Bounded {
+    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+        let Some(bytes) = self.data.as_slice() else {
+            return request.reply_err(Errno::EIO); // Files are sent elsewhere.
+        };
+        if bytes.len() > self.size {
+            let (len, size) = (bytes.len(), self.size);
+            return refuse(
+                request,
+                info,
+                format_args!("{len} bytes where {size} were asked for"),
+            );
+        }
+        request.reply_buf(bytes)
+    }
+}
+
+/// Number of bytes written, no more than there were.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) count: usize,
+    pub(crate) size: usize,
+}
+
+impl Reply for Written {
+    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+        if self.count > self.size {
+            let Self { count, size } = self;
+            return refuse(
+                request,
+                info,
+                format_args!("{count} of {size} bytes written"),
+            );
+        }
+        request.reply_write(self.count)
+    }
+}

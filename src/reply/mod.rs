@@ -1,0 +1,108 @@
+//! [6] What a handler returns, on its way to the kernel.
+
+mod data;
+mod directory;
+mod xattr;
+
+use std::ffi::CString;
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::OsStringExt;
+
+pub(crate) use data::Bounded;
+pub(crate) use data::Written;
+pub use directory::ReaddirToken;
+pub(crate) use xattr::XattrList;
+pub(crate) use xattr::XattrValue;
+
+use crate::EntryAttributes;
+use crate::Errno;
+use crate::FileInfo;
+use crate::Inode;
+use crate::Result;
+use crate::StatvfsData;
+use crate::raw::RawRequest;
+use crate::request::RequestInfo;
+
+/// Something that answers a request.
+pub(crate) trait Reply: fmt::Debug {
+    /// Sends it, or `EIO` if it cannot be sent. The error is the kernel's refusal.
+    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()>;
+}
+
+/// Answers `EIO` for a mistake of the file system's, and says which.
+fn refuse(request: RawRequest, info: &RequestInfo, why: impl fmt::Display) -> Result<()> {
+    log::error!("{info}: {why}: answered with EIO");
+    // Whether or not the kernel takes the error: it has taken nothing of what the handler returned.
+    request.reply_err(Errno::EIO).and(Err(Errno::EIO))
+}
+
+impl Reply for () {
+    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+        request.reply_ok()
+    }
+}
+
+/// Attributes as the answer to an operation that makes the kernel know an inode.
+#[derive(Debug)]
+pub(crate) struct Entry(pub(crate) EntryAttributes);
+
+impl Reply for Entry {
+    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+        if self.0.ino == Inode(0) && info.operation != "lookup" {
+            return refuse(request, info, "the handler returned inode 0");
+        }
+        request.reply_entry(&self.0)
+    }
+}
+
+/// Attributes alone.
+#[derive(Debug)]
+pub(crate) struct Attributes(pub(crate) EntryAttributes);
+
+impl Reply for Attributes {
+    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+        request.reply_attr(&self.0)
+    }
+}
+
+impl Reply for FileInfo {
+    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+        request.reply_open(&self)
+    }
+}
+
+impl Reply for (FileInfo, EntryAttributes) {
+    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+        let (file, attr) = self;
+        if attr.ino == Inode(0) {
+            return refuse(request, info, "the handler returned inode 0");
+        }
+        request.reply_create(&file, &attr)
+    }
+}
+
+impl Reply for OsString {
+    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+        /// What the kernel has room for: a page, with the NUL.
+        const PATH_MAX: usize = 4096;
+        match CString::new(self.into_vec()) {
+            Ok(target) if target.count_bytes() < PATH_MAX => request.reply_readlink(&target),
+            Ok(target) => {
+                let len = target.count_bytes();
+                refuse(
+                    request,
+                    info,
+                    format_args!("a target of {len} bytes is too long"),
+                )
+            }
+            Err(_) => refuse(request, info, "the target has a NUL in it"),
+        }
+    }
+}
+
+impl Reply for StatvfsData {
+    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+        request.reply_statfs(&self)
+    }
+}

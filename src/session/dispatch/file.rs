@@ -1,0 +1,157 @@
+//! Operations on open files.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use super::Shared;
+use super::by_default;
+use crate::Data;
+use crate::FileInfo;
+use crate::FileRef;
+use crate::Inode;
+use crate::LockOwner;
+use crate::OpenFlags;
+use crate::Operations;
+use crate::ReleaseFlags;
+use crate::RequestContext;
+use crate::WriteBuf;
+use crate::message::Name;
+use crate::reply::Bounded;
+use crate::reply::Written;
+use crate::request::Request;
+use crate::types::DataSource;
+
+/// The answer of libfuse to `open` and `opendir` where the file system has none: all zero.
+pub(super) fn nothing_special() -> FileInfo {
+    FileInfo {
+        keep_cache: false,
+        ..FileInfo::default()
+    }
+}
+
+impl<O: Operations> Shared<O> {
+    pub(super) async fn open(self: Arc<Self>, request: Request, inode: Inode, flags: OpenFlags) {
+        let result = self.operations.open(inode, flags, request.context()).await;
+        let opened = result.ok();
+        if request.answer(by_default(result, nothing_special)).is_err()
+            && let Some(info) = opened
+        {
+            self.take_back_open(inode, info, flags).await;
+        }
+    }
+
+    pub(super) async fn create(
+        self: Arc<Self>,
+        request: Request,
+        parent: Inode,
+        name: Name,
+        mode: u32,
+        flags: OpenFlags,
+    ) {
+        let (name, ctx) = (name.as_os_str(), request.context());
+        let result = self.operations.create(parent, name, mode, flags, ctx).await;
+        let created = result.as_ref().ok().map(|(info, attr)| (*info, attr.ino));
+        if request.answer(result).is_err()
+            && let Some((info, inode)) = created
+        {
+            self.take_back_open(inode, info, flags).await;
+            self.take_back_lookup(inode).await;
+        }
+    }
+
+    pub(super) async fn read(
+        self: Arc<Self>,
+        request: Request,
+        file: FileRef,
+        offset: u64,
+        size: usize,
+    ) {
+        let result = {
+            let handler = pin!(self.operations.read(file, offset, size, request.context()));
+            self.unless_interrupted(&request, handler).await
+        };
+        match result {
+            Ok(Data(DataSource::File { fd, offset, len })) if len <= size => {
+                answer_from_file(request, fd, offset, len).await;
+            }
+            result => {
+                let _ = request.answer(result.map(|data| Bounded { data, size }));
+            }
+        }
+    }
+
+    pub(super) async fn write(
+        self: Arc<Self>,
+        request: Request,
+        file: FileRef,
+        offset: u64,
+        data: WriteBuf,
+    ) {
+        let size = data.len();
+        let result = self
+            .operations
+            .write(file, offset, data, request.context())
+            .await;
+        let _ = request.answer(result.map(|count| Written { count, size }));
+    }
+
+    pub(super) async fn flush(self: Arc<Self>, request: Request, file: FileRef) {
+        let result = self.operations.flush(file, request.context()).await;
+        let _ = request.answer(result);
+    }
+
+    pub(super) async fn release(
+        self: Arc<Self>,
+        request: Request,
+        file: FileRef,
+        flags: ReleaseFlags,
+    ) {
+        let result = self
+            .operations
+            .release(file, flags, request.context())
+            .await;
+        let _ = request.answer(by_default(result, || ()));
+    }
+
+    pub(super) async fn fsync(self: Arc<Self>, request: Request, file: FileRef, datasync: bool) {
+        let result = self
+            .operations
+            .fsync(file, datasync, request.context())
+            .await;
+        let _ = request.answer(result);
+    }
+
+    /// Closes a file that the kernel does not know to be open.
+    async fn take_back_open(&self, inode: Inode, info: FileInfo, flags: OpenFlags) {
+        let file = FileRef {
+            inode,
+            fh: info.fh,
+            flags,
+            lock_owner: LockOwner(0),
+        };
+        let nobody = RequestContext::detached(0, 0, 0);
+        let _ = self
+            .operations
+            .release(file, ReleaseFlags::empty(), &nobody)
+            .await;
+    }
+}
+
+/// Reading the file may wait for a disk, so this is done by a thread that may wait.
+async fn answer_from_file(
+    request: Request,
+    fd: Arc<std::os::fd::OwnedFd>,
+    offset: u64,
+    len: usize,
+) {
+    let raw = request.into_raw();
+    smol::unblock(move || {
+        let session = Arc::clone(raw.session());
+        // Without it the session has ended, and the request with it.
+        if let Ok(_use) = session.begin_use() {
+            use std::os::fd::AsFd;
+            let _ = raw.reply_fd(fd.as_fd(), offset, len);
+        }
+    })
+    .await;
+}

@@ -1,0 +1,63 @@
+//! Operations on one inode.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use super::Shared;
+use crate::AccessFlags;
+use crate::FileRef;
+use crate::Inode;
+use crate::Operations;
+use crate::SetattrFields;
+use crate::message::ForgetList;
+use crate::reply::Attributes;
+use crate::request::Request;
+
+impl<O: Operations> Shared<O> {
+    pub(super) async fn forget(self: Arc<Self>, list: ForgetList) {
+        self.operations.forget(&list).await;
+    }
+
+    pub(super) async fn getattr(
+        self: Arc<Self>,
+        request: Request,
+        inode: Inode,
+        file: Option<FileRef>,
+    ) {
+        let result = {
+            let handler = pin!(self.operations.getattr(inode, file, request.context()));
+            self.unless_interrupted(&request, handler).await
+        };
+        let _ = request.answer(result.map(Attributes));
+    }
+
+    pub(super) async fn setattr(
+        self: Arc<Self>,
+        request: Request,
+        inode: Inode,
+        fields: SetattrFields,
+        file: Option<FileRef>,
+    ) {
+        let result = self
+            .operations
+            .setattr(inode, fields, file, request.context())
+            .await;
+        let _ = request.answer(result.map(Attributes));
+    }
+
+    pub(super) async fn readlink(self: Arc<Self>, request: Request, inode: Inode) {
+        let result = {
+            let handler = pin!(self.operations.readlink(inode, request.context()));
+            self.unless_interrupted(&request, handler).await
+        };
+        let _ = request.answer(result);
+    }
+
+    pub(super) async fn access(self: Arc<Self>, request: Request, inode: Inode, mode: AccessFlags) {
+        let result = {
+            let handler = pin!(self.operations.access(inode, mode, request.context()));
+            self.unless_interrupted(&request, handler).await
+        };
+        let _ = request.answer(result);
+    }
+}

@@ -1,0 +1,167 @@
+//! [4] From message to handler to answer.
+//!
+//! One method per operation, in files by group: call the handler, send what it returned, and take
+//! back what the kernel did not take, as libfuse's high-level layer does (lib/fuse.c, `reply_entry`
+//! and `fuse_lib_open`).
+
+mod dir;
+mod file;
+mod inode;
+mod misc;
+mod tree;
+mod xattr;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::future::Either;
+use futures::future::select;
+
+use super::Shared;
+use super::in_flight;
+use crate::Errno;
+use crate::Operations;
+use crate::Result;
+use crate::message::Message;
+use crate::message::Operation;
+use crate::request::Request;
+
+/// Works on a message: at once, if there is room for one more handler.
+pub(super) fn dispatch<O: Operations>(shared: &Arc<Shared<O>>, message: Message) {
+    match message {
+        Message::Request(request, operation) => {
+            if let Some((request, operation)) = in_flight::admit(shared, request, operation) {
+                handle(shared, request, operation);
+            }
+        }
+        // Never waits its turn: the kernel frees memory with it.
+        Message::Forget(list) => {
+            let info = in_flight::forget_info(&list);
+            in_flight::start(shared, info, Arc::clone(shared).forget(list));
+        }
+    }
+}
+
+/// Starts the handler of an operation.
+pub(super) fn handle<O: Operations>(
+    shared: &Arc<Shared<O>>,
+    request: Request,
+    operation: Operation,
+) {
+    let info = request.info();
+    let this = Arc::clone(shared);
+    // A future for each operation, as large as that operation needs.
+    macro_rules! start {
+        ($method:ident($($argument:expr),*)) => {
+            in_flight::start(shared, info, this.$method(request, $($argument),*))
+        };
+    }
+    match operation {
+        // inode
+        Operation::Getattr { inode, file } => start!(getattr(inode, file)),
+        Operation::Setattr {
+            inode,
+            fields,
+            file,
+        } => start!(setattr(inode, fields, file)),
+        Operation::Readlink { inode } => start!(readlink(inode)),
+        Operation::Access { inode, mode } => start!(access(inode, mode)),
+        // tree
+        Operation::Lookup { parent, name } => start!(lookup(parent, name)),
+        Operation::Mknod {
+            parent,
+            name,
+            mode,
+            rdev,
+        } => start!(mknod(parent, name, mode, rdev)),
+        Operation::Mkdir { parent, name, mode } => start!(mkdir(parent, name, mode)),
+        Operation::Unlink { parent, name } => start!(unlink(parent, name)),
+        Operation::Rmdir { parent, name } => start!(rmdir(parent, name)),
+        Operation::Symlink {
+            parent,
+            name,
+            target,
+        } => start!(symlink(parent, name, target)),
+        Operation::Rename {
+            parent,
+            name,
+            new_parent,
+            new_name,
+            flags,
+        } => {
+            start!(rename(parent, name, new_parent, new_name, flags));
+        }
+        Operation::Link {
+            inode,
+            new_parent,
+            new_name,
+        } => start!(link(inode, new_parent, new_name)),
+        // file
+        Operation::Open { inode, flags } => start!(open(inode, flags)),
+        Operation::Create {
+            parent,
+            name,
+            mode,
+            flags,
+        } => start!(create(parent, name, mode, flags)),
+        Operation::Read { file, offset, size } => start!(read(file, offset, size)),
+        Operation::Write { file, offset, data } => start!(write(file, offset, data)),
+        Operation::Flush { file } => start!(flush(file)),
+        Operation::Release { file, flags } => start!(release(file, flags)),
+        Operation::Fsync { file, datasync } => start!(fsync(file, datasync)),
+        // dir
+        Operation::Opendir { inode, flags } => start!(opendir(inode, flags)),
+        Operation::Readdir {
+            dir,
+            start_id,
+            size,
+            plus,
+        } => {
+            start!(readdir(dir, start_id, size, plus));
+        }
+        Operation::Releasedir { dir } => start!(releasedir(dir)),
+        Operation::Fsyncdir { dir, datasync } => start!(fsyncdir(dir, datasync)),
+        // misc
+        Operation::Statfs { inode } => start!(statfs(inode)),
+        // xattr
+        Operation::Setxattr {
+            inode,
+            name,
+            value,
+            flags,
+        } => {
+            start!(setxattr(inode, name, value, flags));
+        }
+        Operation::Getxattr { inode, name, size } => start!(getxattr(inode, name, size)),
+        Operation::Listxattr { inode, size } => start!(listxattr(inode, size)),
+        Operation::Removexattr { inode, name } => start!(removexattr(inode, name)),
+    }
+}
+
+impl<O: Operations> Shared<O> {
+    /// Waits for a handler that nothing is lost by when it is cut short: by an interruption, if the
+    /// session was asked to.
+    async fn unless_interrupted<T>(
+        &self,
+        request: &Request,
+        handler: Pin<&mut impl Future<Output = Result<T>>>,
+    ) -> Result<T> {
+        if !self.limits.cancel_on_interrupt {
+            return handler.await;
+        }
+        match select(handler, pin!(request.context().interrupted())).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), _)) => Err(Errno::EINTR),
+        }
+    }
+}
+
+/// What libfuse answers for an operation that is left out, where that is not `ENOSYS`.
+fn by_default<T>(result: Result<T>, value: impl FnOnce() -> T) -> Result<T> {
+    match result {
+        Err(Errno::NOT_IMPLEMENTED) => Ok(value()),
+        result => result,
+    }
+}

@@ -1,0 +1,76 @@
+//! Operations on extended attributes.
+
+use std::ffi::OsStr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use super::Shared;
+use crate::Errno;
+use crate::Inode;
+use crate::Operations;
+use crate::XattrFlags;
+use crate::message::Name;
+use crate::reply::XattrList;
+use crate::reply::XattrValue;
+use crate::request::Request;
+
+/// The attribute of the root whose setting calls [`Operations::stacktrace`].
+const STACKTRACE: &str = "fuse_stacktrace";
+
+impl<O: Operations> Shared<O> {
+    pub(super) async fn setxattr(
+        self: Arc<Self>,
+        request: Request,
+        inode: Inode,
+        name: Name,
+        value: Vec<u8>,
+        flags: XattrFlags,
+    ) {
+        let name = name.as_os_str();
+        if inode == Inode::ROOT && name == OsStr::new(STACKTRACE) {
+            self.operations.stacktrace(&self.report());
+            let _ = request.answer(Ok(()));
+            return;
+        }
+        let known = XattrFlags::CREATE | XattrFlags::REPLACE;
+        let result = if known.contains(flags) {
+            self.operations
+                .setxattr(inode, name, &value, flags, request.context())
+                .await
+        } else {
+            Err(Errno::EINVAL)
+        };
+        let _ = request.answer(result);
+    }
+
+    pub(super) async fn getxattr(
+        self: Arc<Self>,
+        request: Request,
+        inode: Inode,
+        name: Name,
+        size: usize,
+    ) {
+        let result = {
+            let (name, ctx) = (name.as_os_str(), request.context());
+            let handler = pin!(self.operations.getxattr(inode, name, ctx));
+            self.unless_interrupted(&request, handler).await
+        };
+        let _ = request.answer(result.map(|value| XattrValue { value, size }));
+    }
+
+    pub(super) async fn listxattr(self: Arc<Self>, request: Request, inode: Inode, size: usize) {
+        let result = {
+            let handler = pin!(self.operations.listxattr(inode, request.context()));
+            self.unless_interrupted(&request, handler).await
+        };
+        let _ = request.answer(result.map(|names| XattrList { names, size }));
+    }
+
+    pub(super) async fn removexattr(self: Arc<Self>, request: Request, inode: Inode, name: Name) {
+        let result = self
+            .operations
+            .removexattr(inode, name.as_os_str(), request.context())
+            .await;
+        let _ = request.answer(result);
+    }
+}

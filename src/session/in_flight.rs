@@ -1,0 +1,353 @@
+//! The handlers that have begun: polled first where their request was received, kept on the executor
+//! if they wait, limited in number.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Instant;
+
+use event_listener::Event;
+use smol::Task;
+
+use super::Shared;
+use super::dispatch;
+use crate::Errno;
+use crate::Inode;
+use crate::Operations;
+use crate::message::ForgetList;
+use crate::message::Operation;
+use crate::request::Request;
+use crate::request::RequestInfo;
+
+/// The waiting handlers of a session, and the requests that wait for one of them to end.
+#[derive(Default)]
+pub(super) struct InFlight {
+    state: Mutex<State>,
+    /// Lengths of `State::waiting` and `State::queue`, to be looked at without the lock.
+    waiting: AtomicUsize,
+    queued: AtomicUsize,
+    /// Told whenever a waiting handler has ended.
+    ended: Event,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: HashMap<u64, Waiting>,
+    queue: VecDeque<(Request, Operation, Instant)>,
+    next_ticket: u64,
+}
+
+struct Waiting {
+    info: RequestInfo,
+    since: Instant,
+    /// `None` until the executor has returned it.
+    task: Option<Task<()>>,
+}
+
+impl InFlight {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of handlers that wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Waits until no handler waits and nothing is queued.
+    pub(super) async fn is_empty(&self) {
+        loop {
+            let listener = self.ended.listen();
+            {
+                let state = self.lock();
+                if state.waiting.is_empty() && state.queue.is_empty() {
+                    return;
+                }
+            }
+            listener.await;
+        }
+    }
+
+    /// Takes out what is still there: requests that no handler has seen, and handlers.
+    pub(super) fn take_all(&self) -> (Vec<Request>, Vec<Task<()>>) {
+        let mut state = self.lock();
+        let requests = state.queue.drain(..).map(|(request, ..)| request).collect();
+        self.queued.store(0, Ordering::Release);
+        let tasks = state
+            .waiting
+            .values_mut()
+            .filter_map(|waiting| waiting.task.take())
+            .collect();
+        (requests, tasks)
+    }
+
+    /// Answers the queued requests that were interrupted, without calling their handlers.
+    pub(super) fn answer_interrupted(&self) {
+        if self.queued.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut state = self.lock();
+        let mut index = 0;
+        while let Some((request, ..)) = state.queue.get(index) {
+            if !request.context().is_interrupted() {
+                index += 1;
+            } else if let Some((request, ..)) = state.queue.remove(index) {
+                let _ = request.answer::<()>(Err(Errno::EINTR));
+            }
+        }
+        self.queued.store(state.queue.len(), Ordering::Release);
+    }
+
+    pub(super) fn report(&self) -> InFlightReport {
+        let state = self.lock();
+        let line = |info: &RequestInfo, since: Instant, queued| InFlightRequest {
+            operation: info.operation,
+            inode: info.inodes[0],
+            uid: info.uid,
+            pid: info.pid,
+            since,
+            queued,
+        };
+        let mut requests: Vec<_> = state
+            .waiting
+            .values()
+            .map(|waiting| line(&waiting.info, waiting.since, false))
+            .chain(
+                state
+                    .queue
+                    .iter()
+                    .map(|(request, _, since)| line(&request.info(), *since, true)),
+            )
+            .collect();
+        requests.sort_by_key(|request| request.since);
+        InFlightReport { requests }
+    }
+}
+
+/// Lets a request through to its handler, or keeps it until there is room.
+pub(super) fn admit<O: Operations>(
+    shared: &Arc<Shared<O>>,
+    request: Request,
+    operation: Operation,
+) -> Option<(Request, Operation)> {
+    let in_flight = &shared.in_flight;
+    if in_flight.waiting.load(Ordering::Acquire) < shared.limits.max_in_flight {
+        return Some((request, operation));
+    }
+    let mut state = in_flight.lock();
+    if state.waiting.len() < shared.limits.max_in_flight {
+        return Some((request, operation));
+    }
+    // Lets an interruption end it while it is queued.
+    request.context().interrupt.watch();
+    state.queue.push_back((request, operation, Instant::now()));
+    in_flight.queued.store(state.queue.len(), Ordering::Release);
+    None
+}
+
+/// Runs a handler up to its first wait, and leaves it to the executor from there on.
+pub(super) fn start<O: Operations>(
+    shared: &Arc<Shared<O>>,
+    info: RequestInfo,
+    future: impl Future<Output = ()> + Send + 'static,
+) {
+    let mut future: Handler = Box::pin(future);
+    // The executor polls again, with a waker of its own, so that a wake-up until then is not lost.
+    if poll(&mut future, info, &mut Context::from_waker(Waker::noop())).is_pending() {
+        wait(shared, info, future);
+    }
+}
+
+type Handler = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+thread_local! {
+    /// The inodes of the request whose handler this thread polls; 0 otherwise.
+    static CURRENT: Cell<[Inode; 2]> = const { Cell::new([Inode(0); 2]) };
+}
+
+/// The inodes that the handler which calls this is about, if it is called by a handler.
+pub(crate) fn current_inodes() -> Option<[Inode; 2]> {
+    Some(CURRENT.get()).filter(|inodes| inodes[0] != Inode(0))
+}
+
+/// Polls a handler. One that panics is ready: its request has been answered when it was dropped.
+fn poll(future: &mut Handler, info: RequestInfo, cx: &mut Context<'_>) -> Poll<()> {
+    let outer = CURRENT.replace(info.inodes);
+    let result = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+    CURRENT.set(outer);
+    result.unwrap_or_else(|_| {
+        log::error!("{info}: the handler panicked: answered with EIO");
+        Poll::Ready(())
+    })
+}
+
+/// A handler on the executor.
+struct Waiter<O: Operations> {
+    future: Option<Handler>,
+    info: RequestInfo,
+    ticket: u64,
+    shared: Arc<Shared<O>>,
+}
+
+impl<O: Operations> Future for Waiter<O> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let info = self.info;
+        match &mut self.future {
+            Some(future) => poll(future, info, cx),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+impl<O: Operations> Drop for Waiter<O> {
+    /// Makes room, whether the handler came to its end or was cancelled.
+    fn drop(&mut self) {
+        drop(self.future.take());
+        let in_flight = &self.shared.in_flight;
+        let ended = in_flight.lock().waiting.remove(&self.ticket);
+        in_flight.waiting.fetch_sub(1, Ordering::AcqRel);
+        // Outside of the lock: this may be the last thing that keeps the task.
+        if let Some(task) = ended.and_then(|waiting| waiting.task) {
+            task.detach();
+        }
+        start_queued(&self.shared);
+        in_flight.ended.notify(usize::MAX);
+    }
+}
+
+fn wait<O: Operations>(shared: &Arc<Shared<O>>, info: RequestInfo, future: Handler) {
+    let in_flight = &shared.in_flight;
+    let ticket = {
+        let mut state = in_flight.lock();
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        state.waiting.insert(
+            ticket,
+            Waiting {
+                info,
+                since: Instant::now(),
+                task: None,
+            },
+        );
+        in_flight.waiting.fetch_add(1, Ordering::AcqRel);
+        ticket
+    };
+    let waiter = Waiter {
+        future: Some(future),
+        info,
+        ticket,
+        shared: Arc::clone(shared),
+    };
+    let task = shared.executor.spawn(waiter);
+    let mut state = in_flight.lock();
+    match state.waiting.get_mut(&ticket) {
+        Some(waiting) => waiting.task = Some(task),
+        None => {
+            drop(state);
+            task.detach(); // It has ended already.
+        }
+    }
+}
+
+/// Starts queued requests while there is room.
+fn start_queued<O: Operations>(shared: &Arc<Shared<O>>) {
+    let in_flight = &shared.in_flight;
+    while in_flight.queued.load(Ordering::Acquire) > 0 && !shared.is_stopping() {
+        let (request, operation) = {
+            let mut state = in_flight.lock();
+            if state.waiting.len() >= shared.limits.max_in_flight {
+                return;
+            }
+            let Some((request, operation, _)) = state.queue.pop_front() else {
+                return;
+            };
+            in_flight.queued.store(state.queue.len(), Ordering::Release);
+            (request, operation)
+        };
+        dispatch::handle(shared, request, operation);
+    }
+}
+
+/// What a `forget` looks like to the rest.
+pub(super) fn forget_info(list: &ForgetList) -> RequestInfo {
+    RequestInfo::forget(list.first().map_or(Inode(0), |forget| forget.inode))
+}
+
+/// The requests of a session that have no answer yet, oldest first; handed to
+/// [`Operations::stacktrace`].
+///
+/// [`Display`](fmt::Display) prints a line for each.
+#[derive(Clone, Debug)]
+pub struct InFlightReport {
+    requests: Vec<InFlightRequest>,
+}
+
+/// A request that has no answer yet.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct InFlightRequest {
+    /// The operation in libfuse's spelling, such as `"lookup"`.
+    pub operation: &'static str,
+    /// The inode that it is about: the parent, for operations on names.
+    pub inode: Inode,
+    /// User id of the caller.
+    pub uid: u32,
+    /// Thread id of the caller.
+    pub pid: u32,
+    /// When its handler began to wait, or when it was queued.
+    pub since: Instant,
+    /// Whether it waits for other requests to end, because of
+    /// [`max_in_flight`](crate::SessionBuilder::max_in_flight), and not in its handler.
+    pub queued: bool,
+}
+
+impl InFlightReport {
+    /// The requests, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> &[InFlightRequest] {
+        &self.requests
+    }
+}
+
+impl fmt::Display for InFlightReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} requests in flight", self.requests.len())?;
+        for request in &self.requests {
+            let InFlightRequest {
+                operation,
+                inode,
+                uid,
+                pid,
+                since,
+                queued,
+            } = request;
+            let waits = if *queued {
+                "is queued"
+            } else {
+                "waits in its handler"
+            };
+            let since = since.elapsed();
+            write!(
+                f,
+                "\n  {operation} of inode {inode} by uid {uid} pid {pid} {waits} since {since:.3?}"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! One mounted file system, from mount to unmount.
+
+mod builder;
+mod dispatch;
+mod handle;
+mod in_flight;
+mod mountpoint;
+mod receive;
+mod run;
+mod spawn;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use async_channel::Receiver;
+use smol::Executor;
+
+pub use builder::SessionBuilder;
+pub use handle::SessionHandle;
+pub use in_flight::InFlightReport;
+pub use in_flight::InFlightRequest;
+pub(crate) use in_flight::current_inodes;
+pub use run::ExitReason;
+pub use spawn::BackgroundSession;
+
+use self::builder::Limits;
+use self::handle::Stop;
+use self::in_flight::InFlight;
+use self::mountpoint::Mountpoint;
+use self::receive::ReaderEnd;
+use crate::Error;
+use crate::MountOptions;
+use crate::Notifier;
+use crate::Operations;
+use crate::message::Message;
+use crate::raw;
+use crate::raw::RawSession;
+
+/// Messages that callbacks may have handed on before a reader takes them: one for each reader, since
+/// each drains the channel before it receives again.
+const CHANNEL_CAPACITY: usize = 1024;
+
+/// What readers, handlers and the session have in common.
+pub(crate) struct Shared<O> {
+    operations: Arc<O>,
+    raw: Arc<RawSession>,
+    receiver: Receiver<Message>,
+    executor: Executor<'static>,
+    in_flight: InFlight,
+    limits: Limits,
+    stop: Arc<Stop>,
+}
+
+impl<O> Shared<O> {
+    fn is_stopping(&self) -> bool {
+        self.stop.is_requested()
+    }
+
+    fn report(&self) -> InFlightReport {
+        self.in_flight.report()
+    }
+}
+
+/// What becomes of the mount when a session is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmount {
+    /// It is unmounted.
+    Yes,
+    /// It stays, and whoever uses it gets `ENOTCONN`, until somebody unmounts it: so that nobody takes
+    /// the empty directory below for the file system, after a crash for example.
+    Leave,
+}
+
+/// A mounted file system.
+///
+/// ```text
+///   Session::builder(fs).options(..).mount(path)     mounted; requests wait
+///        |
+///        |  daemonize()                              optional, before any thread exists
+///        v
+///   run().await     or   spawn()                     requests are answered
+///        |
+///        |  unmounted from outside, SessionHandle::terminate(), a signal, or an abort
+///        v
+///   close(Unmount::Yes)     or   drop                unmounted, freed
+/// ```
+///
+/// Several sessions may live in one process. Dropping a session at any point unmounts it.
+///
+/// ```no_run
+/// use libfuse3::{Operations, Session, Unmount};
+///
+/// struct Fs;
+/// impl Operations for Fs {}
+///
+/// let mut session = Session::builder(Fs).mount("/mnt/example")?;
+/// let reason = smol::block_on(session.run())?;
+/// println!("ended: {reason:?}");
+/// session.close(Unmount::Yes)?;
+/// # Ok::<(), libfuse3::Error>(())
+/// ```
+#[doc(alias = "fuse_session")]
+#[must_use = "a session that is dropped unmounts"]
+pub struct Session<O: Operations> {
+    shared: Arc<Shared<O>>,
+    readers: Vec<JoinHandle<()>>,
+    /// Where readers tell that they have ended; closed when all have.
+    ended: Receiver<ReaderEnd>,
+    mountpoint: Mountpoint,
+    destroyed: Flag,
+    closed: bool,
+}
+
+impl<O: Operations> Session<O> {
+    /// A session for this file system, yet to be set up and mounted.
+    pub fn builder(operations: O) -> SessionBuilder<O> {
+        SessionBuilder::new(operations)
+    }
+
+    fn mount(
+        operations: O,
+        options: &MountOptions,
+        limits: Limits,
+        path: &Path,
+    ) -> Result<Self, Error> {
+        let mountpoint = Mountpoint::check(path)?;
+        let arguments = options.to_arguments()?;
+        let max_read = options.max_read_value()?;
+        let (sender, receiver) = async_channel::bounded(CHANNEL_CAPACITY);
+        let operations = Arc::new(operations);
+        let for_init = Arc::clone(&operations);
+        let init = move |conn: &mut crate::ConnInfo| {
+            conn.apply_defaults(
+                O::SUPPORTS_DOT_LOOKUP,
+                O::ENABLE_WRITEBACK_CACHE,
+                O::ENABLE_ACL,
+            );
+            for_init.init(conn)
+        };
+        let raw = RawSession::new(&arguments, max_read, sender, Box::new(init))?;
+        let mountpoint = mountpoint.mount(&raw)?;
+        let shared = Shared {
+            operations,
+            stop: Arc::new(Stop::new(&raw, limits.reader_threads)),
+            raw,
+            receiver,
+            executor: Executor::new(),
+            in_flight: InFlight::default(),
+            limits,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            readers: Vec::new(),
+            ended: async_channel::bounded(1).1,
+            mountpoint,
+            destroyed: Flag::default(),
+            closed: false,
+        })
+    }
+
+    /// The file system.
+    #[must_use]
+    pub fn operations(&self) -> &Arc<O> {
+        &self.shared.operations
+    }
+
+    /// The absolute path of the mountpoint.
+    #[must_use]
+    pub fn mountpoint(&self) -> &Path {
+        self.mountpoint.path()
+    }
+
+    /// What ends the session from elsewhere.
+    #[must_use]
+    pub fn handle(&self) -> SessionHandle {
+        SessionHandle::new(&self.shared.stop)
+    }
+
+    /// What tells the kernel about changes that did not come through the mount.
+    #[must_use]
+    pub fn notifier(&self) -> Notifier {
+        Notifier::new(&self.shared.raw)
+    }
+
+    /// Goes on in the background: a child process takes over, the calling one exits with status 0.
+    /// The working directory becomes `/`, and standard input, output and error `/dev/null`.
+    ///
+    /// # Errors
+    ///
+    /// If the process has other threads, which the child would lack: call this between `mount` and
+    /// `run`, and start nothing before.
+    #[doc(alias = "fuse_daemonize")]
+    pub fn daemonize(&self) -> Result<(), Error> {
+        let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+        if threads > 1 {
+            return Err(Error::Daemonize(format!(
+                "{threads} threads are running, and would be lost; daemonize before they start"
+            )));
+        }
+        raw::daemonize().map_err(|errno| Error::Daemonize(errno.to_string()))
+    }
+
+    /// Ends the session if it has not ended yet, unmounts or leaves the mount as it is, and frees
+    /// everything.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] if a notification or a read of a file is still under way after all.
+    pub fn close(mut self, unmount: Unmount) -> Result<(), Error> {
+        self.close_now(unmount)
+    }
+}
+
+impl<O: Operations> Drop for Session<O> {
+    fn drop(&mut self) {
+        if let Err(error) = self.close_now(Unmount::Yes) {
+            log::error!("{error}");
+        }
+    }
+}
+
+impl<O: Operations> fmt::Debug for Session<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("mountpoint", &self.mountpoint.path())
+            .field("in_flight", &self.shared.in_flight.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A flag that many threads look at.
+#[derive(Debug, Default)]
+struct Flag(AtomicBool);
+
+impl Flag {
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Whether this call has set it.
+    fn set(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+}

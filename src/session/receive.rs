@@ -1,0 +1,64 @@
+//! [1] The receive loop: read a request, have libfuse turn it into a message, start its handler.
+//!
+//! Each reader is a thread that blocks in read(2): nothing is cheaper while nothing else needs the
+//! thread. It polls the handlers of the requests that it receives up to their first wait.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::thread::JoinHandle;
+
+use async_channel::Sender;
+
+use super::Shared;
+use super::dispatch::dispatch;
+use crate::Errno;
+use crate::Operations;
+use crate::Result;
+
+/// How a reader came to its end.
+pub(super) type ReaderEnd = Result<()>;
+
+/// Starts a reader, which tells `ended` how it went.
+pub(super) fn spawn<O: Operations>(
+    shared: &Arc<Shared<O>>,
+    index: usize,
+    ended: Sender<ReaderEnd>,
+) -> io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new()
+        .name(format!("fuse-reader-{index}"))
+        .spawn(move || {
+            let result = receive_all(&shared);
+            drop(shared);
+            // The other side goes away only when nobody wants to know.
+            let _ = ended.try_send(result);
+        })
+}
+
+fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
+    let mut block = shared.raw.take_buffer();
+    while !shared.is_stopping() {
+        match shared.raw.receive(block) {
+            Ok(Some(next)) => block = next,
+            Ok(None) => return Ok(()),
+            // Another thread has closed the session.
+            Err(Errno::ENODEV | Errno::EBADF) => return Ok(()),
+            Err(errno) => return Err(errno),
+        }
+        drain(shared);
+        shared.in_flight.answer_interrupted();
+        if let Some(Err(_)) = shared.raw.init_result() {
+            return Ok(()); // `run` reports it.
+        }
+    }
+    shared.raw.put_back_buffer(block);
+    Ok(())
+}
+
+/// Starts the handlers of all messages that there are.
+fn drain<O: Operations>(shared: &Arc<Shared<O>>) {
+    while let Ok(message) = shared.receiver.try_recv() {
+        dispatch(shared, message);
+    }
+}

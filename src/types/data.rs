@@ -1,0 +1,238 @@
+//! Bytes that go out of a file system, and bytes that come in.
+
+use std::fmt;
+use std::ops::Deref;
+use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::raw::ReceivedBytes;
+
+/// The answer to `read`.
+///
+/// Made with `into()` from whatever holds the bytes; none of these copies them:
+///
+/// ```
+/// use libfuse3::Data;
+///
+/// let owned: Data = vec![1, 2, 3].into();
+/// let fixed: Data = b"hello\n".as_slice().into();
+/// let shared: Data = std::sync::Arc::<[u8]>::from([1, 2, 3]).into();
+/// assert_eq!((owned.len(), fixed.len(), shared.len()), (3, 6, 3));
+/// assert!(Data::empty().is_empty());
+/// ```
+#[derive(Clone)]
+pub struct Data(pub(crate) DataSource);
+
+#[derive(Clone)]
+pub(crate) enum DataSource {
+    Static(&'static [u8]),
+    Vec(Vec<u8>),
+    Bytes(Bytes),
+    Shared(Arc<[u8]>),
+    File {
+        fd: Arc<OwnedFd>,
+        offset: u64,
+        len: usize,
+    },
+}
+
+impl Data {
+    /// No bytes: the end of the file.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(DataSource::Static(&[]))
+    }
+
+    /// `len` bytes of an open file, from `offset` on; fewer where the file ends before.
+    ///
+    /// libfuse copies them into the kernel without passing them through this program's memory where
+    /// [`Capabilities::SPLICE_WRITE`](crate::Capabilities::SPLICE_WRITE) is on. Reading may wait for
+    /// a disk and is therefore done on a thread of its own. If the file cannot be read, the caller of
+    /// `read` gets the error.
+    #[doc(alias = "fuse_reply_data")]
+    #[must_use]
+    pub fn from_fd(fd: Arc<OwnedFd>, offset: u64, len: usize) -> Self {
+        Self(DataSource::File { fd, offset, len })
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            DataSource::File { len, .. } => *len,
+            _ => self.as_slice().map_or(0, <[u8]>::len),
+        }
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes, if they are in memory.
+    #[must_use]
+    pub fn as_slice(&self) -> Option<&[u8]> {
+        match &self.0 {
+            DataSource::Static(bytes) => Some(bytes),
+            DataSource::Vec(bytes) => Some(bytes),
+            DataSource::Bytes(bytes) => Some(bytes),
+            DataSource::Shared(bytes) => Some(bytes),
+            DataSource::File { .. } => None,
+        }
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            DataSource::File { fd, offset, len } => {
+                let fd: RawFd = fd.as_raw_fd();
+                write!(f, "Data({len} bytes at {offset} of descriptor {fd})")
+            }
+            _ => write!(f, "Data({} bytes)", self.len()),
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl From<Vec<u8>> for Data {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(DataSource::Vec(bytes))
+    }
+}
+
+impl From<Bytes> for Data {
+    fn from(bytes: Bytes) -> Self {
+        Self(DataSource::Bytes(bytes))
+    }
+}
+
+impl From<&'static [u8]> for Data {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self(DataSource::Static(bytes))
+    }
+}
+
+impl From<&'static str> for Data {
+    fn from(text: &'static str) -> Self {
+        Self(DataSource::Static(text.as_bytes()))
+    }
+}
+
+impl From<Arc<[u8]>> for Data {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self(DataSource::Shared(bytes))
+    }
+}
+
+impl From<WriteBuf> for Data {
+    fn from(buf: WriteBuf) -> Self {
+        Self(DataSource::Bytes(buf.into_bytes()))
+    }
+}
+
+/// The bytes that `write` was called with.
+///
+/// Reads as a slice. It is the very buffer that the kernel filled, so keeping it costs no copy; it
+/// goes back to the session when it is dropped. A buffer has room for the largest write (1 MiB unless
+/// [`ConnInfo::set_max_write`](crate::ConnInfo::set_max_write) said less): copy small writes that are
+/// kept for long.
+///
+/// ```
+/// use libfuse3::WriteBuf;
+///
+/// let buf = WriteBuf::from(vec![1, 2, 3]);
+/// assert_eq!(buf.len(), 3);
+/// assert_eq!(&buf[1..], [2, 3]);
+/// let kept: bytes::Bytes = buf.into_bytes();
+/// assert_eq!(&kept[..], [1, 2, 3]);
+/// ```
+#[derive(Debug)]
+pub struct WriteBuf {
+    bytes: WriteSource,
+    from_cache: bool,
+}
+
+enum WriteSource {
+    Received(ReceivedBytes),
+    Copied(Vec<u8>),
+}
+
+impl fmt::Debug for WriteSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Received(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Copied(bytes) => write!(f, "{} bytes, copied", bytes.len()),
+        }
+    }
+}
+
+impl WriteBuf {
+    pub(crate) fn received(bytes: ReceivedBytes, from_cache: bool) -> Self {
+        Self {
+            bytes: WriteSource::Received(bytes),
+            from_cache,
+        }
+    }
+
+    pub(crate) fn copied(bytes: &[u8], from_cache: bool) -> Self {
+        Self {
+            bytes: WriteSource::Copied(bytes.to_vec()),
+            from_cache,
+        }
+    }
+
+    /// Whether the kernel wrote this out of its cache, long after the program did: the context's
+    /// user and group ids mean nothing then, and the handle may be that of another open file of the
+    /// same inode. Only with the writeback cache, or for shared memory maps.
+    #[doc(alias = "writepage")]
+    #[must_use]
+    pub fn is_from_cache(&self) -> bool {
+        self.from_cache
+    }
+
+    /// The same bytes as a value that can be cloned and cut, without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.bytes {
+            WriteSource::Received(bytes) => Bytes::from_owner(bytes),
+            WriteSource::Copied(bytes) => Bytes::from(bytes),
+        }
+    }
+}
+
+impl Deref for WriteBuf {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.bytes {
+            WriteSource::Received(bytes) => bytes.as_ref(),
+            WriteSource::Copied(bytes) => bytes,
+        }
+    }
+}
+
+impl AsRef<[u8]> for WriteBuf {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<Vec<u8>> for WriteBuf {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes: WriteSource::Copied(bytes),
+            from_cache: false,
+        }
+    }
+}

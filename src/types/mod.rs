@@ -1,0 +1,31 @@
+//! The values that handlers get and return.
+
+mod attr;
+mod data;
+mod file_info;
+mod flags;
+mod ids;
+mod statvfs;
+mod timestamp;
+
+pub use attr::EntryAttributes;
+pub use attr::SetattrFields;
+pub use data::Data;
+pub(crate) use data::DataSource;
+pub use data::WriteBuf;
+pub use file_info::FileInfo;
+pub use file_info::FileRef;
+pub use flags::AccessFlags;
+pub use flags::OpenFlags;
+pub use flags::RENAME_EXCHANGE;
+pub use flags::RENAME_NOREPLACE;
+pub use flags::ReleaseFlags;
+pub use flags::RenameFlags;
+pub use flags::XattrFlags;
+pub use ids::FileHandle;
+pub use ids::Inode;
+pub use ids::LockOwner;
+pub use ids::ROOT_INODE;
+pub use statvfs::StatvfsData;
+pub use timestamp::TimeOrNow;
+pub use timestamp::Timestamp;
