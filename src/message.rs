@@ -32,7 +32,7 @@ impl Name {
     }
 }
 
-/// The inodes of one FORGET or BATCH_FORGET; most often one.
+/// The inodes of one `FORGET` or `BATCH_FORGET`; most often one.
 pub(crate) type ForgetList = SmallVec<[Forget; 1]>;
 
 /// What a request asks for. The variants are those of `fuse_lowlevel_ops`, in groups.
@@ -173,6 +173,10 @@ pub(crate) enum Operation {
 
 /// What a callback sends.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "almost all are requests, and stay out of the heap"
+)]
 pub(crate) enum Message {
     /// Wants an answer.
     Request(Request, Operation),

@@ -416,7 +416,7 @@ pub trait Operations: Send + Sync + 'static {
         data: WriteBuf,
         ctx: &RequestContext,
     ) -> impl Future<Output = Result<usize>> + Send {
-        let _ = (file, offset, data, ctx);
+        drop((file, offset, data, ctx));
         not_implemented()
     }
 

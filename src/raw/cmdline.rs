@@ -1,8 +1,6 @@
 //! The command line as libfuse reads it.
 
-use std::ffi::CStr;
 use std::ffi::CString;
-use std::ptr;
 
 use libfuse_sys as sys;
 
@@ -16,10 +14,8 @@ pub(crate) struct ParsedCommandLine {
     pub(crate) single_threaded: bool,
     pub(crate) foreground: bool,
     pub(crate) debug: bool,
-    pub(crate) mountpoint: Option<CString>,
     pub(crate) show_version: bool,
     pub(crate) show_help: bool,
-    pub(crate) clone_fd: bool,
     /// What libfuse leaves for the session: the program's name and `-o` options.
     pub(crate) rest: Vec<CString>,
 }
@@ -32,14 +28,9 @@ pub(crate) fn parse_cmdline(arguments: &[CString]) -> Result<ParsedCommandLine, 
         // SAFETY: both structures are valid; libfuse fills them.
         unsafe { shim::shim_parse_cmdline(args.as_mut_ptr(), &mut opts) }
     });
-    let mountpoint = (!opts.mountpoint.is_null()).then(|| {
-        // SAFETY: libfuse has set a NUL-terminated string.
-        let mountpoint = unsafe { CStr::from_ptr(opts.mountpoint) }.to_owned();
-        // SAFETY: it was made by malloc(3) and is the caller's to free.
-        unsafe { libc::free(opts.mountpoint.cast()) };
-        opts.mountpoint = ptr::null_mut();
-        mountpoint
-    });
+    // SAFETY: NULL, or made by malloc(3) and the caller's to free. There is none: the mountpoint is
+    // not among the arguments, since libfuse would look into a mount that may be our own.
+    unsafe { libc::free(opts.mountpoint.cast()) };
     if result != 0 {
         return Err(message);
     }
@@ -47,10 +38,8 @@ pub(crate) fn parse_cmdline(arguments: &[CString]) -> Result<ParsedCommandLine, 
         single_threaded: opts.singlethread != 0,
         foreground: opts.foreground != 0,
         debug: opts.debug != 0,
-        mountpoint,
         show_version: opts.show_version != 0,
         show_help: opts.show_help != 0,
-        clone_fd: opts.clone_fd != 0,
         rest: args.to_vec(),
     })
 }

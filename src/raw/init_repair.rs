@@ -1,4 +1,4 @@
-//! PARALLEL_DIROPS for libfuse 3.13 to 3.16.
+//! `PARALLEL_DIROPS` for libfuse 3.13 to 3.16.
 //!
 //! These versions take the wish but leave it out of the answer to INIT (libfuse issue 861), and the
 //! kernel then sends the lookups of one directory one after the other. `fuse_session_custom_io` lets
@@ -31,7 +31,6 @@ impl InitRepair {
 mod custom_io {
     use std::ffi::c_int;
     use std::ffi::c_void;
-    use std::mem;
     use std::sync::atomic::Ordering;
 
     use libfuse_sys as sys;
@@ -108,7 +107,9 @@ mod custom_io {
         // SAFETY: there is at least one element.
         let header = unsafe { *iov };
         // SAFETY: libfuse begins each message with a `fuse_out_header`: 4 + 4 + 8 bytes.
-        let unique = unsafe { header.iov_base.cast::<u64>().add(1).read_unaligned() };
+        let unique = unsafe { header.iov_base.cast::<u64>().add(1) };
+        // SAFETY: as above.
+        let unique = unsafe { unique.read_unaligned() };
         if unique == 0 {
             return false;
         }
@@ -119,7 +120,7 @@ mod custom_io {
         let body = unsafe { iov.add(1) };
         // SAFETY: as above.
         let body = unsafe { *body };
-        if body.iov_len < FLAGS_OFFSET + mem::size_of::<u32>() {
+        if body.iov_len < FLAGS_OFFSET + size_of::<u32>() {
             return true;
         }
         // SAFETY: the body is long enough, as just checked.

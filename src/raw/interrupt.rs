@@ -114,7 +114,9 @@ unsafe extern "C" fn on_interrupt(_req: fuse_req_t, data: *mut c_void) {
     let interruption = unsafe { &*data.cast::<Interruption>() };
     interruption.happened.store(true, Ordering::Release);
     // A waker that panics must not unwind into C.
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        interruption.event.notify(usize::MAX);
-    }));
+    drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(
+        || {
+            interruption.event.notify(usize::MAX);
+        },
+    )));
 }

@@ -30,7 +30,13 @@ pub(crate) use session::daemonize;
 pub(crate) use version::libfuse_version;
 
 /// The functions that wrapper.h declares.
-#[allow(missing_docs, non_camel_case_types, clippy::all, reason = "generated")]
+#[allow(
+    missing_docs,
+    non_camel_case_types,
+    unreachable_pub,
+    clippy::all,
+    reason = "generated"
+)]
 mod shim {
     include!(concat!(env!("OUT_DIR"), "/shim.rs"));
 }

@@ -53,8 +53,10 @@ impl RawRequest {
         unsafe { Arc::increment_strong_count(session) };
         // SAFETY: the count has just been raised for this one.
         let session = unsafe { Arc::from_raw(session) };
+        // SAFETY: the request is unanswered.
+        let ctx = unsafe { sys::fuse_req_ctx(req) };
         // SAFETY: libfuse's context of an unanswered request is valid.
-        let ctx = unsafe { &*sys::fuse_req_ctx(req) };
+        let ctx = unsafe { &*ctx };
         let req = NonNull::new(req).expect("libfuse never makes a request without one");
         let context = RequestContext {
             uid: ctx.uid,

@@ -2,7 +2,6 @@
 
 use std::ffi::CString;
 use std::ffi::c_void;
-use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -96,7 +95,7 @@ impl RawSession {
                 shim::shim_session_new(
                     args.as_mut_ptr(),
                     &operations,
-                    mem::size_of_val(&operations),
+                    size_of_val(&operations),
                     userdata,
                 )
             }

@@ -198,12 +198,11 @@ fn explain(error: &io::Error) -> String {
 /// The device number of the FUSE mount on top of this path, if there is one.
 fn mounted_device(path: &Path) -> Option<(u32, u32)> {
     let mounts = fs::read("/proc/self/mountinfo").ok()?;
-    let lines = mounts.split(|byte| *byte == b'\n');
+    let lines = mounts.rsplit(|byte| *byte == b'\n');
     // The last one is on top of the others.
     lines
         .filter_map(parse_mountinfo)
-        .filter(|mount| mount.path == path)
-        .last()?
+        .find(|mount| mount.path == path)?
         .fuse_device
 }
 

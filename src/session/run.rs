@@ -202,7 +202,7 @@ impl<O: Operations> Session<O> {
             .into_iter()
             .partition(|reader| all_ended || reader.is_finished());
         for reader in done {
-            let _ = reader.join();
+            drop(reader.join());
         }
         self.readers = hanging;
         self.shared.raw.refuse_use() + self.readers.len()
