@@ -82,6 +82,7 @@ impl CommandLine {
                         .map(|list| add_list(&mut options, list.to_bytes())),
                 ),
                 [b'-', b'o', list @ ..] => add_list(&mut options, list),
+                b"-d" => {} // libfuse has set `debug`, and leaves it there for the session.
                 _ => {
                     let argument = OsStr::from_bytes(argument).display();
                     return Err(Error::Usage(format!(

@@ -11,7 +11,7 @@ use libfuse_sys as sys;
 
 thread_local! {
     /// The messages of this thread while [`capture`] runs.
-    static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    static CAPTURED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Makes libfuse log through here. The function is one for the whole process.
@@ -25,10 +25,12 @@ pub(super) fn install() {
 /// except debug messages.
 pub(super) fn capture<R>(f: impl FnOnce() -> R) -> (R, String) {
     install();
-    CAPTURED.set(Some(Vec::new()));
+    CAPTURED.set(Some(String::new()));
     let result = f();
     let messages = CAPTURED.take().unwrap_or_default();
-    (result, messages.join("; "))
+    // libfuse makes up some of its lines out of several messages.
+    let lines: Vec<_> = messages.lines().map(str::trim_end).collect();
+    (result, lines.join("; "))
 }
 
 /// # Safety
@@ -37,9 +39,8 @@ pub(super) fn capture<R>(f: impl FnOnce() -> R) -> (R, String) {
 unsafe extern "C" fn receive(level: c_int, message: *const c_char) {
     // SAFETY: guaranteed by the caller, see above.
     let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    let message = message.trim_end();
     // A logger of the user's that panics must not unwind into C.
-    drop(std::panic::catch_unwind(|| handle(level, message)));
+    drop(std::panic::catch_unwind(|| handle(level, &message)));
 }
 
 fn handle(level: c_int, message: &str) {
@@ -57,13 +58,14 @@ fn handle(level: c_int, message: &str) {
         let captured = CAPTURED.with_borrow_mut(|captured| {
             captured
                 .as_mut()
-                .map(|captured| captured.push(message.to_owned()))
+                .map(|captured| captured.push_str(message))
                 .is_some()
         });
         if captured {
             return;
         }
     }
+    let message = message.trim_end();
     if log::log_enabled!(target: "libfuse", level) {
         log::log!(target: "libfuse", level, "{message}");
     } else if level == log::Level::Debug || log::max_level() == log::LevelFilter::Off {
