@@ -6,7 +6,8 @@
 //! - `OUT_DIR/shim.rs`, the Rust view of what `wrapper.h` declares.
 //!
 //! libfuse-sys has found libfuse3 by then and tells where it is (`DEP_FUSE3_*`, see its build.rs).
-//! With `DOCS_RS` set nothing is compiled, and `src/raw/prebuilt_shim.rs` stands in for the last of these.
+//! With `DOCS_RS` set nothing is compiled, and `src/raw/prebuilt_shim.rs` stands in for the last of
+//! these.
 
 use std::env;
 use std::fs;
@@ -86,7 +87,8 @@ impl CFlags {
             define: vec![
                 ("FUSE_USE_VERSION", fuse3_metadata("USE_VERSION")),
                 ("_FILE_OFFSET_BITS", "64".to_owned()),
-                // The number of DEP_FUSE3_VERSION_NUMBER, patch level included, which FUSE_VERSION lacks.
+                // The number of DEP_FUSE3_VERSION_NUMBER, patch level included, which FUSE_VERSION
+                // lacks.
                 ("LIBFUSE_VERSION_NUMBER", fuse3_metadata("VERSION_NUMBER")),
             ],
         }
@@ -162,8 +164,8 @@ fn fuse3_metadata(key: &str) -> String {
     env::var(&name).unwrap_or_else(|_| panic!("libfuse-sys sets {name}"))
 }
 
-/// Ends the build with a message. cargo fails because of `cargo::error`; with an exit status of failure it would
-/// print all of our output beside it.
+/// Ends the build with a message. cargo fails because of `cargo::error`; with an exit status of
+/// failure it would print all of our output beside it.
 fn fail(reason: &str) -> ! {
     for line in reason.lines() {
         println!("cargo::error={line}");

@@ -1,7 +1,7 @@
 //! Finds libfuse3, makes the bindings from its headers and tells dependents what was found.
 //!
-//! Nothing can be configured here beyond what pkg-config (`PKG_CONFIG_PATH` and its like) and libclang
-//! (`LIBCLANG_PATH`, `BINDGEN_EXTRA_CLANG_ARGS`) listen to by themselves.
+//! Nothing can be configured here beyond what pkg-config (`PKG_CONFIG_PATH` and its like) and
+//! libclang (`LIBCLANG_PATH`, `BINDGEN_EXTRA_CLANG_ARGS`) listen to by themselves.
 //!
 //! Dependents get, through `links = "fuse3"`:
 //!
@@ -10,8 +10,9 @@
 //! - `DEP_FUSE3_INCLUDE`: include directories, joined like `PATH`
 //! - `DEP_FUSE3_USE_VERSION`: the `FUSE_USE_VERSION` that C code of theirs has to agree on
 //!
-//! With `DOCS_RS` set, neither libfuse3 nor libclang is needed: `src/prebuilt.rs` stands in. It is good for
-//! reading, not for linking, since libfuse changed the layout of its structs more than once.
+//! With `DOCS_RS` set, neither libfuse3 nor libclang is needed: `src/prebuilt.rs` stands in. It is
+//! good for reading, not for linking, since libfuse changed the layout of its structs more than
+//! once.
 
 use std::env;
 use std::fs;
@@ -117,7 +118,8 @@ fn generate(libfuse: &Libfuse, out: &Path) {
     require_libclang();
     let mut builder = bindgen::Builder::default()
         .header("wrapper.h")
-        // Reruns for wrapper.h, for each header it includes and for bindgen's own environment variables.
+        // Reruns for wrapper.h, for each header it includes and for bindgen's own environment
+        // variables.
         .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()))
         .parse_callbacks(Box::new(LibcTraits))
         .clang_arg(format!("-DFUSE_USE_VERSION={USE_VERSION}"))
@@ -136,7 +138,8 @@ fn generate(libfuse: &Libfuse, out: &Path) {
         // Only what libfuse declares, not what its headers include.
         .allowlist_file(r".*/fuse3/[^/]*\.h")
         .allowlist_recursively(false)
-        // Plain integers: C uses several of the enums as sets of bits, and newer libraries know more values.
+        // Plain integers: C uses several of the enums as sets of bits, and newer libraries know
+        // more values.
         .default_enum_style(bindgen::EnumVariation::Consts)
         .prepend_enum_name(false)
         .derive_default(true)
@@ -234,8 +237,8 @@ fn version_number(version: &str) -> u32 {
     next() * 1_000_000 + next() * 1_000 + next()
 }
 
-/// Ends the build with one message. cargo fails because of `cargo::error`; with an exit status of failure it would
-/// print all of our output beside it.
+/// Ends the build with one message. cargo fails because of `cargo::error`; with an exit status of
+/// failure it would print all of our output beside it.
 fn fail(reason: &str) -> ! {
     let help = ["One of these installs all that is needed:"]
         .iter()

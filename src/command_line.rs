@@ -19,8 +19,8 @@ use crate::raw;
 
 /// A command line, in libfuse's parts.
 ///
-/// libfuse itself reads its options (`-o`, `-f`, `-d`, `-s`, `-h`, `-V`). All that is no option is an
-/// operand, and the last of these the mountpoint.
+/// libfuse itself reads its options (`-o`, `-f`, `-d`, `-s`, `-h`, `-V`). All that is no option is
+/// an operand, and the last of these the mountpoint.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CommandLine {
@@ -60,8 +60,8 @@ impl CommandLine {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] if an option is not one of libfuse's, with libfuse's message if it has one. The
-    /// options given with `-o` are checked when the session is made.
+    /// [`Error::Usage`] if an option is not one of libfuse's, with libfuse's message if it has one.
+    /// The options given with `-o` are checked when the session is made.
     #[doc(alias = "fuse_parse_cmdline")]
     pub fn parse<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Self, Error> {
         let mut arguments = arguments.into_iter().map(Into::into);
@@ -139,8 +139,8 @@ fn split_operands(
     Ok((options, operands))
 }
 
-/// A program that mounts a file system: reads its command line, mounts, goes into the background, and
-/// runs until it is unmounted or gets SIGINT, SIGTERM or SIGHUP.
+/// A program that mounts a file system: reads its command line, mounts, goes into the background,
+/// and runs until it is unmounted or gets SIGINT, SIGTERM or SIGHUP.
 ///
 /// ```no_run
 /// use libfuse3::{Operations, Program, Session};
@@ -153,8 +153,8 @@ fn split_operands(
 /// }
 /// ```
 ///
-/// Without `-f` the program goes into the background as soon as the file system is mounted. Errors go
-/// to standard error, in one line.
+/// Without `-f` the program goes into the background as soon as the file system is mounted. Errors
+/// go to standard error, in one line.
 ///
 /// | exit status | meaning |
 /// |---|---|
@@ -187,8 +187,8 @@ impl Program {
         self
     }
 
-    /// Runs the program with the command line of this process. `make` makes the file system of what is
-    /// left of it when libfuse has taken its part.
+    /// Runs the program with the command line of this process. `make` makes the file system of what
+    /// is left of it when libfuse has taken its part.
     pub fn run<O: Operations>(
         &self,
         make: impl FnOnce(&mut CommandLine) -> Result<SessionBuilder<O>, Box<dyn StdError>>,

@@ -31,7 +31,8 @@ bitflags! {
         /// The umask is left to the file system: [`RequestContext::umask`](crate::RequestContext).
         #[doc(alias = "FUSE_CAP_DONT_MASK")]
         const DONT_MASK = 1 << 6;
-        /// libfuse may splice answers to `read` out of a file ([`Data::from_fd`](crate::Data::from_fd)).
+        /// libfuse may splice answers to `read` out of a file
+        /// ([`Data::from_fd`](crate::Data::from_fd)).
         #[doc(alias = "FUSE_CAP_SPLICE_WRITE")]
         const SPLICE_WRITE = 1 << 7;
         /// Spliced pages may be moved instead of copied.
@@ -47,7 +48,8 @@ bitflags! {
         /// `ioctl` on directories is sent to the file system.
         #[doc(alias = "FUSE_CAP_IOCTL_DIR")]
         const IOCTL_DIR = 1 << 11;
-        /// The kernel drops what it has cached of a file whose size or mtime changed. On by default.
+        /// The kernel drops what it has cached of a file whose size or mtime changed. On by
+        /// default.
         #[doc(alias = "FUSE_CAP_AUTO_INVAL_DATA")]
         const AUTO_INVAL_DATA = 1 << 12;
         /// `readdir` is asked for attributes along with names. On by default.
@@ -77,7 +79,8 @@ bitflags! {
         #[doc(alias = "FUSE_CAP_POSIX_ACL")]
         const POSIX_ACL = 1 << 19;
         /// The file system clears set-user-id and set-group-id bits on `write`, `truncate` and
-        /// `chown` by itself. Without it the kernel sends a `setattr`. No effect before libfuse 3.17.
+        /// `chown` by itself. Without it the kernel sends a `setattr`. No effect before libfuse
+        /// 3.17.
         #[doc(alias = "FUSE_CAP_HANDLE_KILLPRIV")]
         const HANDLE_KILLPRIV = 1 << 20;
         /// As `HANDLE_KILLPRIV`, with the rules of version 2 of that. libfuse 3.17.
@@ -150,8 +153,8 @@ impl ConnInfo {
 
     /// Asks for capabilities.
     ///
-    /// [`Errno::EOPNOTSUPP`], and a log line that names them, if one is not offered; none of them is
-    /// asked for then.
+    /// [`Errno::EOPNOTSUPP`], and a log line that names them, if one is not offered; none of them
+    /// is asked for then.
     pub fn want(&mut self, capabilities: Capabilities) -> Result<()> {
         let missing = capabilities - self.capable;
         if !missing.is_empty() {
@@ -237,8 +240,8 @@ impl ConnInfo {
         Ok(())
     }
 
-    /// The defaults of this library on what libfuse proposes: nothing that changes what handlers see,
-    /// but for what the file system's constants ask for.
+    /// The defaults of this library on what libfuse proposes: nothing that changes what handlers
+    /// see, but for what the file system's constants ask for.
     pub(crate) fn apply_defaults(&mut self, dot_lookup: bool, writeback: bool, acl: bool) {
         self.want = Capabilities::empty();
         self.want_if_capable(

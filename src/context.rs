@@ -6,8 +6,8 @@ use crate::raw::InterruptHook;
 
 /// On whose behalf a request is made.
 ///
-/// The ids are those of the process that made the system call, as seen from the mount's user and pid
-/// namespaces. They mean nothing in `forget`, in writes out of the kernel's cache
+/// The ids are those of the process that made the system call, as seen from the mount's user and
+/// pid namespaces. They mean nothing in `forget`, in writes out of the kernel's cache
 /// ([`WriteBuf::is_from_cache`](crate::WriteBuf::is_from_cache)) and in readahead.
 #[doc(alias = "fuse_ctx")]
 pub struct RequestContext {
@@ -53,8 +53,8 @@ impl RequestContext {
     ///
     /// The interruption cancels nothing by itself: race it against the work and answer
     /// [`Errno::EINTR`](crate::Errno::EINTR), or what has been done so far. Mind that some programs
-    /// are interrupted all the time (timers, the runtime of Go) and expect the call to go on unless it
-    /// would wait for long.
+    /// are interrupted all the time (timers, the runtime of Go) and expect the call to go on unless
+    /// it would wait for long.
     ///
     /// ```
     /// use futures::future::{Either, select};

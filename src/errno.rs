@@ -5,9 +5,10 @@ use std::io;
 
 /// The error number that answers one request.
 ///
-/// A newtype and not an enum, so that a number this crate has no name for is still an ordinary value. The constants carry
-/// the names of C. `?` works on [`std::io::Error`] inside a handler: the number of the system is kept, and an error that has
-/// none is mapped by its kind, else to [`Errno::EIO`].
+/// A newtype and not an enum, so that a number this crate has no name for is still an ordinary
+/// value. The constants carry the names of C. `?` works on [`std::io::Error`] inside a handler: the
+/// number of the system is kept, and an error that has none is mapped by its kind, else to
+/// [`Errno::EIO`].
 ///
 /// ```
 /// use libfuse3::Errno;
@@ -48,14 +49,17 @@ macro_rules! errnos {
 }
 
 errnos! {
-    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV
-    ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK
-    ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP ENOMSG EIDRM ENOSTR ENODATA ETIME ENOSR ENONET EREMOTE ENOLINK ECOMM EPROTO
-    EMULTIHOP EBADMSG EOVERFLOW ENOTUNIQ EBADFD EREMCHG EILSEQ ERESTART ESTRPIPE EUSERS ENOTSOCK EDESTADDRREQ EMSGSIZE
-    EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL
-    ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT
-    ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EUCLEAN EREMOTEIO EDQUOT ENOMEDIUM EMEDIUMTYPE ECANCELED
-    ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED EOWNERDEAD ENOTRECOVERABLE
+    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT
+    ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG
+    ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY
+    ELOOP ENOMSG EIDRM ENOSTR ENODATA ETIME ENOSR ENONET EREMOTE ENOLINK ECOMM EPROTO EMULTIHOP
+    EBADMSG EOVERFLOW ENOTUNIQ EBADFD EREMCHG EILSEQ ERESTART ESTRPIPE EUSERS ENOTSOCK
+    EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP
+    EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET
+    ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT
+    ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EUCLEAN EREMOTEIO EDQUOT
+    ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED EOWNERDEAD
+    ENOTRECOVERABLE
 }
 
 impl Errno {
@@ -64,16 +68,19 @@ impl Errno {
     /// The operation is not supported. Linux has one number for `ENOTSUP` and `EOPNOTSUPP`.
     pub const ENOTSUP: Self = Self::EOPNOTSUPP;
 
-    /// "This file system has no such operation": what every method of [`Operations`](crate::Operations) answers by default.
+    /// "This file system has no such operation": what every method of
+    /// [`Operations`](crate::Operations) answers by default.
     ///
-    /// The caller gets what libfuse answers for an operation that is left out: success for `open`, `opendir`, `release`,
-    /// `releasedir` and `statfs`, else `ENOSYS`. The kernel remembers `ENOSYS` for many operations and never asks again
-    /// (`no_flush`, `no_access`, ... in `fs/fuse`), which is why a plain [`Errno::ENOSYS`] out of a handler of such an
-    /// operation is sent as `EOPNOTSUPP`: one failing call must not switch the operation off for the whole mount. Return
-    /// this constant where switching it off is what you want.
+    /// The caller gets what libfuse answers for an operation that is left out: success for `open`,
+    /// `opendir`, `release`, `releasedir` and `statfs`, else `ENOSYS`. The kernel remembers
+    /// `ENOSYS` for many operations and never asks again (`no_flush`, `no_access`, ... in
+    /// `fs/fuse`), which is why a plain [`Errno::ENOSYS`] out of a handler of such an operation is
+    /// sent as `EOPNOTSUPP`: one failing call must not switch the operation off for the whole
+    /// mount. Return this constant where switching it off is what you want.
     pub const NOT_IMPLEMENTED: Self = Self(NOT_IMPLEMENTED);
 
-    /// The error with this number; `None` unless it is one that the kernel takes as an answer (1 to 999).
+    /// The error with this number; `None` unless it is one that the kernel takes as an answer (1 to
+    /// 999).
     ///
     /// ```
     /// use libfuse3::Errno;

@@ -83,8 +83,8 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// Handlers or notifications would not end, so the session's memory could not be freed. The file
-    /// system is unmounted all the same.
+    /// Handlers or notifications would not end, so the session's memory could not be freed. The
+    /// file system is unmounted all the same.
     #[error(
         "{0} calls of the session did not end in time; it is unmounted, but its memory is kept"
     )]

@@ -18,9 +18,9 @@ use crate::Result;
 /// each.
 ///
 /// Count and value live under one lock, so that a `forget` and a `lookup` of the same inode cannot
-/// miss each other. An inode is found by its number (the kernel's side) or by a key (the file system's
-/// side: device and inode number, a path, an object's name). It stays while its lookup count is above
-/// zero or it is [pinned](Self::pin).
+/// miss each other. An inode is found by its number (the kernel's side) or by a key (the file
+/// system's side: device and inode number, a path, an object's name). It stays while its lookup
+/// count is above zero or it is [pinned](Self::pin).
 ///
 /// Numbers start behind [`Inode::ROOT`] and are never used twice, so that `generation` can stay 0.
 ///
@@ -80,8 +80,8 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
         }
     }
 
-    /// The inode's value. [`Errno::ESTALE`] if the number is not known, which the kernel does not let
-    /// happen but for NFS.
+    /// The inode's value. [`Errno::ESTALE`] if the number is not known, which the kernel does not
+    /// let happen but for NFS.
     pub fn get(&self, inode: Inode) -> Result<Arc<T>> {
         let state = self.lock();
         state
@@ -107,8 +107,8 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
 
     /// Raises the lookup count of the inode with this key by one; makes the inode if there is none.
     ///
-    /// `make` is given the number of the new inode. It runs under the table's lock: keep it short, and
-    /// do not use the table in it.
+    /// `make` is given the number of the new inode. It runs under the table's lock: keep it short,
+    /// and do not use the table in it.
     pub fn remember(&self, key: impl Into<K>, make: impl FnOnce(Inode) -> T) -> (Inode, Arc<T>) {
         let key = key.into();
         let mut state = self.lock();
@@ -140,8 +140,8 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
         Ok(Arc::clone(&slot.value))
     }
 
-    /// Keeps an inode in the table whatever its lookup count: because it has a name, or is open. Pins
-    /// add up.
+    /// Keeps an inode in the table whatever its lookup count: because it has a name, or is open.
+    /// Pins add up.
     pub fn pin(&self, inode: Inode) -> Result<Arc<T>> {
         let mut state = self.lock();
         let slot = state.by_number.get_mut(&inode).ok_or(Errno::ESTALE)?;
@@ -157,8 +157,8 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
         state.remove_if_unused(inode)
     }
 
-    /// Lowers lookup counts, as [`Operations::forget`](crate::Operations::forget) is told to. Returns
-    /// the inodes that are gone with it.
+    /// Lowers lookup counts, as [`Operations::forget`](crate::Operations::forget) is told to.
+    /// Returns the inodes that are gone with it.
     pub fn forget(&self, inodes: &[Forget]) -> Vec<(Inode, Arc<T>)> {
         let mut state = self.lock();
         let mut gone = Vec::new();
@@ -175,8 +175,8 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
         gone
     }
 
-    /// Takes the key off an inode: the next [`remember`](Self::remember) of that key makes a new one.
-    /// For keys that can come to mean something else, such as a path that was removed.
+    /// Takes the key off an inode: the next [`remember`](Self::remember) of that key makes a new
+    /// one. For keys that can come to mean something else, such as a path that was removed.
     pub fn remove_key(&self, inode: Inode) {
         let mut state = self.lock();
         if let Some(key) = state
@@ -188,8 +188,8 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
         }
     }
 
-    /// Forgets all but the root, as the kernel does at the end of the session, and returns what there
-    /// was.
+    /// Forgets all but the root, as the kernel does at the end of the session, and returns what
+    /// there was.
     pub fn drain(&self) -> Vec<(Inode, Arc<T>)> {
         let mut state = self.lock();
         let root = state.by_number.remove(&Inode::ROOT);

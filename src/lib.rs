@@ -1,8 +1,8 @@
 //! File systems in user space, as an async trait, on the system's libfuse3.
 //!
-//! [`Operations`] is the file system: one `async fn` for each request that the kernel makes. libfuse
-//! does the talking to the kernel, the mounting, and the reading of options, so that `-o` means what
-//! it means to libfuse.
+//! [`Operations`] is the file system: one `async fn` for each request that the kernel makes.
+//! libfuse does the talking to the kernel, the mounting, and the reading of options, so that `-o`
+//! means what it means to libfuse.
 //!
 //! ```no_run
 //! use std::ffi::OsStr;

@@ -58,8 +58,8 @@ impl MountOptions {
         self.with("ro")
     }
 
-    /// Users other than the one who mounts may use it. Without root this needs `user_allow_other` in
-    /// `/etc/fuse.conf`.
+    /// Users other than the one who mounts may use it. Without root this needs `user_allow_other`
+    /// in `/etc/fuse.conf`.
     #[must_use]
     pub fn allow_other(self) -> Self {
         self.with("allow_other")
@@ -104,8 +104,8 @@ impl MountOptions {
         self
     }
 
-    /// Adds an option as libfuse has it: `name` or `name=value`, with `\,` and `\\` for a comma and a
-    /// backslash in the value.
+    /// Adds an option as libfuse has it: `name` or `name=value`, with `\,` and `\\` for a comma and
+    /// a backslash in the value.
     pub fn add(&mut self, option: impl Into<OsString>) -> &mut Self {
         let option = option.into();
         if !self.options.contains(&option) {
@@ -114,8 +114,8 @@ impl MountOptions {
         self
     }
 
-    /// Adds `name=value` in place of what there was of that name. Commas and backslashes in the value
-    /// stand for themselves.
+    /// Adds `name=value` in place of what there was of that name. Commas and backslashes in the
+    /// value stand for themselves.
     pub fn set(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
         self.remove(name);
         let mut option = name.as_bytes().to_vec();
@@ -129,7 +129,8 @@ impl MountOptions {
         self.add(OsString::from_vec(option))
     }
 
-    /// Adds a list of options, separated by commas: what follows `-o`, or the fourth field of fstab.
+    /// Adds a list of options, separated by commas: what follows `-o`, or the fourth field of
+    /// fstab.
     pub fn add_list(&mut self, list: impl AsRef<OsStr>) -> &mut Self {
         for option in split(list.as_ref().as_bytes()).filter(|option| !option.is_empty()) {
             self.add(OsStr::from_bytes(option));
@@ -145,8 +146,8 @@ impl MountOptions {
         self.options.len() < before
     }
 
-    /// The value of an option as it stands, escapes included: empty for one without a value, `None` if
-    /// it is not there. Of several with the same name the last counts.
+    /// The value of an option as it stands, escapes included: empty for one without a value, `None`
+    /// if it is not there. Of several with the same name the last counts.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         let found = self.options.iter().rev().map(|option| split_value(option));
@@ -156,8 +157,8 @@ impl MountOptions {
             .next()
     }
 
-    /// Takes out an option of the program's own, which libfuse would not know, and returns its value
-    /// without escapes: empty for one without a value.
+    /// Takes out an option of the program's own, which libfuse would not know, and returns its
+    /// value without escapes: empty for one without a value.
     pub fn take(&mut self, name: &str) -> Option<OsString> {
         let value = unescape(self.get(name)?.as_bytes());
         self.remove(name);

@@ -22,28 +22,37 @@ use crate::Result;
 use crate::raw::RawSession;
 use crate::session::current_inodes;
 
-/// How long a handler waits for a notification about another inode than its own. The kernel may be
-/// waiting for a handler that waits for us.
+/// How long a handler waits for a notification about the inode of its own request. If it takes
+/// longer, the kernel is waiting for the handler's answer.
+const PATIENCE_OWN: Duration = Duration::from_millis(100);
+
+/// How long a handler waits for a notification about another inode: the kernel may be waiting for a
+/// handler that waits for this one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tells the kernel about changes that did not come through the mount, so that it drops or changes
 /// what it has cached.
 ///
-/// Cheap to clone, for any thread and any executor. It does not keep the session alive: after its end
-/// the methods answer [`Errno::ENODEV`]. Before the session runs they answer [`Errno::ENOTCONN`].
+/// Cheap to clone, for any thread and any executor. It does not keep the session alive: after its
+/// end the methods answer [`Errno::ENODEV`]. Before the session runs they answer
+/// [`Errno::ENOTCONN`].
 ///
 /// # Blocking
 ///
-/// The kernel works on a notification right away, and may have to wait for locks: for the directory's
-/// while a `lookup` or `create` in it has no answer yet, for pages while a `read` or `write` of them
-/// has none. The methods therefore make the call on a thread that may block, and wait for it by
-/// `.await`.
+/// The kernel works on a notification right away, and may have to wait for locks: for the
+/// directory's while a `lookup` or `create` in it has no answer yet, for pages while a `read` or
+/// `write` of them has none. The methods therefore make the call on a thread that may block, and
+/// wait for it by `.await`.
 ///
-/// Inside of a handler waiting could last for ever. So a method that is awaited *inside of a handler*,
-/// about an inode that the handler's own request is about, does not wait: it returns `Ok`, and the
-/// notification takes effect as soon as the kernel can, at the latest after the handler's answer.
-/// About another inode it waits for one second at most, then returns [`Errno::ETIMEDOUT`] while the
-/// notification goes on.
+/// Inside of a handler waiting could last for ever, since the kernel may hold the lock until the
+/// handler answers. There a method waits no longer than
+///
+/// - 100 milliseconds, about an inode that the handler's own request is about: it then returns `Ok`,
+///   and the notification takes effect after the handler's answer;
+/// - one second, about another inode: it then returns [`Errno::ETIMEDOUT`], and the notification goes
+///   on.
+///
+/// [`invalidate_entry_async`](Self::invalidate_entry_async) does not wait at all.
 ///
 /// ```no_run
 /// use libfuse3::{Inode, Notifier, Result};
@@ -101,8 +110,8 @@ impl Notifier {
     /// With `deleted`, the inode that the name was of, the entry counts as removed: programs that
     /// watch the directory (inotify) are told, and a working directory there is gone.
     ///
-    /// [`Errno::ENOENT`] if the kernel has nothing cached under that name, [`Errno::ENOTEMPTY`] if it
-    /// is a directory that is in use. See [Blocking](Self#blocking).
+    /// [`Errno::ENOENT`] if the kernel has nothing cached under that name, [`Errno::ENOTEMPTY`] if
+    /// it is a directory that is in use. See [Blocking](Self#blocking).
     #[doc(alias = "fuse_lowlevel_notify_inval_entry")]
     #[doc(alias = "fuse_lowlevel_notify_delete")]
     pub async fn invalidate_entry(
@@ -123,10 +132,11 @@ impl Notifier {
         .await
     }
 
-    /// As [`invalidate_entry`](Self::invalidate_entry), without waiting for it: queues it and returns.
+    /// As [`invalidate_entry`](Self::invalidate_entry), without waiting for it: queues it and
+    /// returns.
     ///
-    /// The queue is worked off in order, one entry at a time. Errors are logged, except `ENOENT` with
-    /// `ignore_enoent`.
+    /// The queue is worked off in order, one entry at a time. Errors are logged, except `ENOENT`
+    /// with `ignore_enoent`.
     pub fn invalidate_entry_async(
         &self,
         parent: Inode,
@@ -148,8 +158,8 @@ impl Notifier {
         }
     }
 
-    /// Puts `data` into the kernel's cache as the contents of an inode, from `offset` on. A file that
-    /// is shorter grows.
+    /// Puts `data` into the kernel's cache as the contents of an inode, from `offset` on. A file
+    /// that is shorter grows.
     ///
     /// [`Errno::ENOENT`] if the kernel does not know the inode. On an error a part may have been
     /// stored. See [Blocking](Self#blocking).
@@ -177,29 +187,22 @@ impl Notifier {
         async move {
             let session = session.ok_or(Errno::ENODEV)?;
             let task = smol::unblock(move || call(&session));
-            match current_inodes() {
-                None => task.await,
-                Some(own)
-                    if inodes
-                        .iter()
-                        .any(|inode| inode.raw() != 0 && own.contains(inode)) =>
-                {
+            let Some(own) = current_inodes() else {
+                return task.await;
+            };
+            let is_own = inodes
+                .iter()
+                .any(|inode| inode.raw() != 0 && own.contains(inode));
+            let patience = if is_own { PATIENCE_OWN } else { PATIENCE };
+            match select(task, pin!(Timer::after(patience))).await {
+                Either::Left((result, _)) => result,
+                Either::Right((_, task)) => {
                     task.detach();
-                    Ok(())
-                }
-                Some(_) => {
-                    let mut task = task;
-                    let result = {
-                        let timer = pin!(Timer::after(PATIENCE));
-                        match select(&mut task, timer).await {
-                            Either::Left((result, _)) => Some(result),
-                            Either::Right(_) => None,
-                        }
-                    };
-                    result.unwrap_or_else(|| {
-                        task.detach();
+                    if is_own {
+                        Ok(())
+                    } else {
                         Err(Errno::ETIMEDOUT)
-                    })
+                    }
                 }
             }
         }

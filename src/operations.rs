@@ -56,9 +56,9 @@ pub struct Rename<'a> {
 
 /// A file system: what it answers to each request of the kernel.
 ///
-/// Implement the methods that the file system has, as `async fn`, in any order. A method that is left
-/// out answers what libfuse answers for it: `open`, `opendir`, `release`, `releasedir` and `statfs`
-/// succeed, the rest is `ENOSYS`, and the kernel does without.
+/// Implement the methods that the file system has, as `async fn`, in any order. A method that is
+/// left out answers what libfuse answers for it: `open`, `opendir`, `release`, `releasedir` and
+/// `statfs` succeed, the rest is `ENOSYS`, and the kernel does without.
 ///
 /// ```
 /// use std::ffi::OsStr;
@@ -98,9 +98,9 @@ pub struct Rename<'a> {
 /// # How a method runs
 ///
 /// A method is polled first by the thread that received its request, so one that has its answer at
-/// hand costs no switch of threads. A method that has to wait goes on on the session's executor, and
-/// any number of them wait at the same time. Do not block in a method for long: hand blocking calls
-/// to `smol::unblock`, or give the session more reader threads
+/// hand costs no switch of threads. A method that has to wait goes on on the session's executor,
+/// and any number of them wait at the same time. Do not block in a method for long: hand blocking
+/// calls to `smol::unblock`, or give the session more reader threads
 /// ([`SessionBuilder::reader_threads`](crate::SessionBuilder::reader_threads)).
 ///
 /// A method that panics answers `EIO`, and the session lives on. The future of a method is dropped
@@ -114,9 +114,9 @@ pub struct Rename<'a> {
 /// # Lookup counts
 ///
 /// The kernel refers to an inode by number for as long as its *lookup count* is above zero. A
-/// successful `lookup`, `mknod`, `mkdir`, `symlink`, `link` or `create` raises the count of the inode
-/// it returns by one, and so does each entry that [`ReaddirToken::add`] accepted. `forget` lowers it.
-/// An inode that has lost its last name must go on working until its count is zero.
+/// successful `lookup`, `mknod`, `mkdir`, `symlink`, `link` or `create` raises the count of the
+/// inode it returns by one, and so does each entry that [`ReaddirToken::add`] accepted. `forget`
+/// lowers it. An inode that has lost its last name must go on working until its count is zero.
 /// [`InodeTable`](crate::InodeTable) keeps the counts for you. The root's count never matters.
 ///
 /// # What the kernel locks
@@ -124,11 +124,11 @@ pub struct Rename<'a> {
 /// While a method runs that changes a directory (`create`, `mknod`, `mkdir`, `symlink`, `link`,
 /// `unlink`, `rmdir`, `rename`), the kernel sends no other such request for that directory. Several
 /// `lookup`s and `readdir`s of one directory run at once (see
-/// [`Capabilities::PARALLEL_DIROPS`](crate::Capabilities::PARALLEL_DIROPS)). Writes to one inode come
-/// one after the other, except with the writeback cache or parallel direct writes.
+/// [`Capabilities::PARALLEL_DIROPS`](crate::Capabilities::PARALLEL_DIROPS)). Writes to one inode
+/// come one after the other, except with the writeback cache or parallel direct writes.
 pub trait Operations: Send + Sync + 'static {
-    /// Whether `lookup` knows the names `.` and `..`, which NFS servers ask for. The kernel is told so
-    /// where it can do something with it.
+    /// Whether `lookup` knows the names `.` and `..`, which NFS servers ask for. The kernel is told
+    /// so where it can do something with it.
     #[doc(alias = "FUSE_CAP_EXPORT_SUPPORT")]
     const SUPPORTS_DOT_LOOKUP: bool = true;
 
@@ -159,20 +159,21 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Called once at the end of the session, after the last request has been answered.
     ///
-    /// The kernel does not send `forget` for what it still knows at that time: all lookup counts are
-    /// zero now.
+    /// The kernel does not send `forget` for what it still knows at that time: all lookup counts
+    /// are zero now.
     fn destroy(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 
-    /// Called when the extended attribute `fuse_stacktrace` of the mount's root is set, to any value:
+    /// Called when the extended attribute `fuse_stacktrace` of the mount's root is set, to any
+    /// value:
     ///
     /// ```sh
     /// setfattr -n fuse_stacktrace -v 1 MOUNTPOINT
     /// ```
     ///
-    /// By default it logs, as an error, each request in flight: what it is, for whom, since when, and
-    /// whether it waits in its handler or in the queue.
+    /// By default it logs, as an error, each request in flight: what it is, for whom, since when,
+    /// and whether it waits in its handler or in the queue.
     fn stacktrace(&self, report: &InFlightReport) {
         log::error!("{report}");
     }
@@ -205,8 +206,8 @@ pub trait Operations: Send + Sync + 'static {
     /// Changes attributes (`chmod`, `chown`, `truncate`, `utimensat`) and returns all of them.
     ///
     /// Only the fields that are `Some` may change, and the ctime, which becomes the current time
-    /// unless `fields` brings one. `file` is given for `ftruncate` only. The request may come for an
-    /// inode that has no name any more. The lookup count does not change.
+    /// unless `fields` brings one. `file` is given for `ftruncate` only. The request may come for
+    /// an inode that has no name any more. The lookup count does not change.
     fn setattr(
         &self,
         inode: Inode,
@@ -251,8 +252,8 @@ pub trait Operations: Send + Sync + 'static {
     ///
     /// Return [`EntryAttributes::negative`] to let the kernel remember that there is no such entry,
     /// or [`Errno::ENOENT`] to be asked again. With
-    /// [`SUPPORTS_DOT_LOOKUP`](Self::SUPPORTS_DOT_LOOKUP), `name` may be `.` or `..`. On success the
-    /// lookup count of the returned inode grows by one.
+    /// [`SUPPORTS_DOT_LOOKUP`](Self::SUPPORTS_DOT_LOOKUP), `name` may be `.` or `..`. On success
+    /// the lookup count of the returned inode grows by one.
     fn lookup(
         &self,
         parent: Inode,
@@ -267,8 +268,8 @@ pub trait Operations: Send + Sync + 'static {
     /// FIFO or socket.
     ///
     /// The caller's umask is already taken off `mode`, unless
-    /// [`Capabilities::DONT_MASK`](crate::Capabilities::DONT_MASK) was asked for. The lookup count of
-    /// the new inode is one.
+    /// [`Capabilities::DONT_MASK`](crate::Capabilities::DONT_MASK) was asked for. The lookup count
+    /// of the new inode is one.
     fn mknod(
         &self,
         parent: Inode,
@@ -335,8 +336,8 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Renames an entry, to another directory perhaps.
     ///
-    /// An entry in the way is replaced in one step, unless `flags` say otherwise; its inode lives on
-    /// as in [`unlink`](Self::unlink). Answer flags that the file system does not know with
+    /// An entry in the way is replaced in one step, unless `flags` say otherwise; its inode lives
+    /// on as in [`unlink`](Self::unlink). Answer flags that the file system does not know with
     /// [`Errno::EINVAL`].
     fn rename(
         &self,
@@ -363,8 +364,8 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Opens a file.
     ///
-    /// Permissions have been checked with `default_permissions`, else that is up to you. Exactly one
-    /// [`release`](Self::release) follows. Not implemented: succeeds with handle 0.
+    /// Permissions have been checked with `default_permissions`, else that is up to you. Exactly
+    /// one [`release`](Self::release) follows. Not implemented: succeeds with handle 0.
     fn open(
         &self,
         inode: Inode,
@@ -377,9 +378,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Creates a regular file and opens it, in one step.
     ///
-    /// If the file exists already and `flags` lack [`OpenFlags::EXCL`], open it. About `mode` and the
-    /// umask see [`mknod`](Self::mknod). Not implemented: the kernel calls `mknod` and `open`. The
-    /// lookup count of the returned inode grows by one.
+    /// If the file exists already and `flags` lack [`OpenFlags::EXCL`], open it. About `mode` and
+    /// the umask see [`mknod`](Self::mknod). Not implemented: the kernel calls `mknod` and `open`.
+    /// The lookup count of the returned inode grows by one.
     fn create(
         &self,
         parent: Inode,
@@ -392,8 +393,9 @@ pub trait Operations: Send + Sync + 'static {
         not_implemented()
     }
 
-    /// Returns `size` bytes from `offset` on; fewer only at the end of the file (or with `direct_io`):
-    /// the kernel fills up what is missing with zeros. More than `size` is answered with `EIO`.
+    /// Returns `size` bytes from `offset` on; fewer only at the end of the file (or with
+    /// `direct_io`): the kernel fills up what is missing with zeros. More than `size` is answered
+    /// with `EIO`.
     fn read(
         &self,
         file: FileRef,
@@ -405,8 +407,8 @@ pub trait Operations: Send + Sync + 'static {
         not_implemented()
     }
 
-    /// Writes `data` at `offset` and returns the number of bytes written: all of them, unless the file
-    /// was opened with `direct_io`. A number larger than `data.len()` is answered with `EIO`.
+    /// Writes `data` at `offset` and returns the number of bytes written: all of them, unless the
+    /// file was opened with `direct_io`. A number larger than `data.len()` is answered with `EIO`.
     ///
     /// `data` may be kept without a copy.
     fn write(
@@ -447,7 +449,8 @@ pub trait Operations: Send + Sync + 'static {
     }
 
     /// Makes sure that what was written is stored; with `datasync` the contents only, without
-    /// attributes that are not needed to read them back. Not implemented: the kernel takes it as done.
+    /// attributes that are not needed to read them back. Not implemented: the kernel takes it as
+    /// done.
     fn fsync(
         &self,
         file: FileRef,
@@ -476,11 +479,11 @@ pub trait Operations: Send + Sync + 'static {
     ///
     /// Call [`reply.add(name, attributes, next_id)`](ReaddirToken::add) for each entry until it
     /// returns `false`, then return. `next_id` is the `start_id` with which a later call goes on
-    /// behind this entry: any number but 0 that stays right while entries come and go. The first call
-    /// has `start_id` 0; no entry added means the end. `.` and `..` may be left out.
+    /// behind this entry: any number but 0 that stays right while entries come and go. The first
+    /// call has `start_id` 0; no entry added means the end. `.` and `..` may be left out.
     ///
-    /// The lookup count of each entry that `add` accepted grows by one, except `.` and `..`. Where the
-    /// kernel asks for names only, the library takes those counts back with a `forget`.
+    /// The lookup count of each entry that `add` accepted grows by one, except `.` and `..`. Where
+    /// the kernel asks for names only, the library takes those counts back with a `forget`.
     #[doc(alias = "readdirplus")]
     fn readdir(
         &self,
@@ -514,8 +517,8 @@ pub trait Operations: Send + Sync + 'static {
         not_implemented()
     }
 
-    /// Returns the numbers of the file system (`df`). Not implemented: blocks of 512 bytes, names of
-    /// 255, all else zero.
+    /// Returns the numbers of the file system (`df`). Not implemented: blocks of 512 bytes, names
+    /// of 255, all else zero.
     fn statfs(
         &self,
         inode: Inode,

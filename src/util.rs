@@ -20,7 +20,8 @@ pub fn listdir(path: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
         .collect()
 }
 
-/// Writes everything to the disk that is cached of the file system which the directory `path` is on.
+/// Writes everything to the disk that is cached of the file system which the directory `path` is
+/// on.
 #[doc(alias = "syncfs(2)")]
 pub fn syncfs(path: impl AsRef<Path>) -> io::Result<()> {
     let dir = fs::OpenOptions::new()
@@ -68,8 +69,9 @@ pub fn getxattr(path: impl AsRef<Path>, name: impl AsRef<OsStr>) -> io::Result<V
     }
 }
 
-/// The supplementary groups of the thread `pid` ([`RequestContext::pid`](crate::RequestContext::pid)),
-/// as `/proc` has them. The thread may have changed or ended since it made its request.
+/// The supplementary groups of the thread `pid`
+/// ([`RequestContext::pid`](crate::RequestContext::pid)), as `/proc` has them. The thread may have
+/// changed or ended since it made its request.
 pub fn get_sup_groups(pid: u32) -> io::Result<BTreeSet<u32>> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "no groups in /proc/PID/status");

@@ -1,8 +1,9 @@
-//! Raw bindings to libfuse3, the C library of FUSE: its low-level API, as the installed headers declare it.
+//! Raw bindings to libfuse3, the C library of FUSE: its low-level API, as the installed headers
+//! declare it.
 //!
-//! bindgen makes them at build time, so they fit the libfuse that is there: names, members and layouts
-//! differ between its releases, and what a header does not declare is not here either. Use the safe crate,
-//! `libfuse3`, unless you have a reason not to.
+//! bindgen makes them at build time, so they fit the libfuse that is there: names, members and
+//! layouts differ between its releases, and what a header does not declare is not here either. Use
+//! the safe crate, `libfuse3`, unless you have a reason not to.
 //!
 //! - Names are C's. The values of enums are plain constants, since several of the enums are sets of bits.
 //! - The types of the C library (`stat`, `iovec`, `off_t`, ...) are those of the `libc` crate.
@@ -48,7 +49,8 @@ mod tests {
 
     #[test]
     fn pkg_config_and_library_are_of_one_version() {
-        // SAFETY: The function takes nothing and returns a string that lives as long as the library.
+        // SAFETY: The function takes nothing and returns a string that lives as long as the
+        // library.
         let library = unsafe { CStr::from_ptr(super::fuse_pkgversion()) };
         assert_eq!(library.to_str(), Ok(env!("LIBFUSE_HEADER_VERSION")));
     }

@@ -40,7 +40,8 @@ impl Args {
                 let argument = unsafe { self.0.argv.add(index) };
                 // SAFETY: as above.
                 let argument = unsafe { *argument };
-                // SAFETY: each is a NUL-terminated string of libfuse's that lives as long as `self`.
+                // SAFETY: each is a NUL-terminated string of libfuse's that lives as long as
+                // `self`.
                 unsafe { CStr::from_ptr(argument) }.to_owned()
             })
             .collect()

@@ -85,8 +85,8 @@ impl Dirents {
 
     /// The lookup counts that these entries stand for if they are sent with attributes.
     pub(crate) fn lookups(&self) -> Vec<Forget> {
-        // struct fuse_direntplus: a fuse_entry_out of 128 bytes, which begins with the node id, then
-        // a fuse_dirent: ino, off, namelen, type, name, padded to 8 bytes (linux/fuse.h).
+        // struct fuse_direntplus: a fuse_entry_out of 128 bytes, which begins with the node id,
+        // then a fuse_dirent: ino, off, namelen, type, name, padded to 8 bytes (linux/fuse.h).
         const ENTRY_OUT: usize = 128;
         const DIRENT: usize = 24;
         const NAME_LEN: usize = ENTRY_OUT + 16;

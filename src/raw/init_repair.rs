@@ -1,10 +1,10 @@
 //! `PARALLEL_DIROPS` for libfuse 3.13 to 3.16.
 //!
 //! These versions take the wish but leave it out of the answer to INIT (libfuse issue 861), and the
-//! kernel then sends the lookups of one directory one after the other. `fuse_session_custom_io` lets
-//! us do the reading and writing, and so put the missing bit into that one answer. libfuse only stores
-//! the functions, so that this works on a session that is mounted the ordinary way. Before 3.13 there
-//! is no such function; from 3.17 on libfuse does it right.
+//! kernel then sends the lookups of one directory one after the other. `fuse_session_custom_io`
+//! lets us do the reading and writing, and so put the missing bit into that one answer. libfuse
+//! only stores the functions, so that this works on a session that is mounted the ordinary way.
+//! Before 3.13 there is no such function; from 3.17 on libfuse does it right.
 
 use std::sync::atomic::AtomicBool;
 

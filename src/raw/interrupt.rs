@@ -20,13 +20,13 @@ struct Interruption {
     event: Event,
 }
 
-/// Asks libfuse about the interruption of a request, and registers for it when somebody wants to wait
-/// for it: most requests never do, and pay nothing.
+/// Asks libfuse about the interruption of a request, and registers for it when somebody wants to
+/// wait for it: most requests never do, and pay nothing.
 ///
 /// # Invariants
 ///
-/// `req`, if any, is not answered before [`InterruptHook::unregister`] has been called: the owner of
-/// the request sees to it.
+/// `req`, if any, is not answered before [`InterruptHook::unregister`] has been called: the owner
+/// of the request sees to it.
 pub(crate) struct InterruptHook {
     req: Option<NonNull<fuse_req>>,
     registered: OnceLock<Arc<Interruption>>,
@@ -84,8 +84,8 @@ impl InterruptHook {
             if let Some(req) = self.req {
                 let data = Arc::as_ptr(&interruption).cast_mut().cast::<c_void>();
                 // SAFETY: the request is unanswered; `data` lives in `self.registered` until
-                // `unregister` has taken it out of libfuse. libfuse calls the function at once if the
-                // interruption has come already.
+                // `unregister` has taken it out of libfuse. libfuse calls the function at once if
+                // the interruption has come already.
                 unsafe { fuse_req_interrupt_func(req.as_ptr(), Some(on_interrupt), data) };
             }
             interruption

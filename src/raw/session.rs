@@ -41,8 +41,8 @@ pub(crate) type InitHook = Box<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync
 /// libfuse changes the environment and file descriptors while it mounts (libfuse issue 955).
 static MOUNT: Mutex<()> = Mutex::new(());
 
-/// One libfuse session. It is destroyed with the last reference to it; each unanswered request holds
-/// one.
+/// One libfuse session. It is destroyed with the last reference to it; each unanswered request
+/// holds one.
 ///
 /// # Invariants
 ///
@@ -136,7 +136,8 @@ impl RawSession {
         unsafe { sys::fuse_session_fd(self.as_ptr()) }
     }
 
-    /// Waits for one request and has it turned into a message. `Ok(None)`: the connection has ended.
+    /// Waits for one request and has it turned into a message. `Ok(None)`: the connection has
+    /// ended.
     pub(crate) fn receive(&self, block: Block) -> Result<Option<Block>> {
         let mut buf = sys::fuse_buf {
             mem: block.receive_area().as_ptr().cast(),
@@ -170,8 +171,8 @@ impl RawSession {
         self.buffers.put_back(block);
     }
 
-    /// Called by callbacks: hands the message on. It cannot be refused but at the end of the session,
-    /// when dropping it answers the request.
+    /// Called by callbacks: hands the message on. It cannot be refused but at the end of the
+    /// session, when dropping it answers the request.
     pub(super) fn deliver(&self, message: Message) {
         if let Err(refused) = self.sender.try_send(message) {
             ::log::error!("no room for a request: {refused}");
@@ -195,8 +196,8 @@ impl RawSession {
     }
 
     /// Makes a blocked [`receive`](Self::receive) return, without a signal: the kernel answers a
-    /// request for cached data with a message of its own, which one reader receives. No data is asked
-    /// for, so that nothing can block.
+    /// request for cached data with a message of its own, which one reader receives. No data is
+    /// asked for, so that nothing can block.
     pub(crate) fn knock(&self) -> Result<()> {
         let _use = self.begin_use()?;
         // SAFETY: any thread may notify; libfuse owns what the reply needs.
@@ -245,11 +246,12 @@ impl RawSession {
         }
     }
 
-    /// Unmounts, if that is still to be done, and closes the descriptor. Nobody may use it any more.
+    /// Unmounts, if that is still to be done, and closes the descriptor. Nobody may use it any
+    /// more.
     pub(crate) fn unmount(&self) {
         let _guard = MOUNT.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does nothing
-        // when called twice.
+        // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does
+        // nothing when called twice.
         unsafe { sys::fuse_session_unmount(self.as_ptr()) };
     }
 }

@@ -49,21 +49,23 @@ impl ReaddirToken {
         }
     }
 
-    /// A buffer of `size` bytes without a request behind it, for tests that call handlers themselves.
+    /// A buffer of `size` bytes without a request behind it, for tests that call handlers
+    /// themselves.
     #[must_use]
     pub fn detached(size: usize) -> Self {
         Self::new(size, true)
     }
 
-    /// Adds an entry. `next_id` is the `start_id` from which the listing goes on behind it; never 0.
+    /// Adds an entry. `next_id` is the `start_id` from which the listing goes on behind it; never
+    /// 0.
     ///
-    /// Returns `true` if there was room for the entry: its lookup count grows by one, unless it is `.`
-    /// or `..`. After the first `false` there is room for no other entry either, however short, so
-    /// that none is left out. An entry with inode 0 is a name without attributes, which the kernel
-    /// looks up when it needs to; its lookup count does not grow.
+    /// Returns `true` if there was room for the entry: its lookup count grows by one, unless it is
+    /// `.` or `..`. After the first `false` there is room for no other entry either, however short,
+    /// so that none is left out. An entry with inode 0 is a name without attributes, which the
+    /// kernel looks up when it needs to; its lookup count does not grow.
     ///
-    /// A name that is empty, longer than 1024 bytes, or has a slash or a NUL in it, and a `next_id` of
-    /// 0, are mistakes: the caller of `readdir` gets `EIO`, and a log line names the mistake.
+    /// A name that is empty, longer than 1024 bytes, or has a slash or a NUL in it, and a `next_id`
+    /// of 0, are mistakes: the caller of `readdir` gets `EIO`, and a log line names the mistake.
     #[doc(alias = "fuse_add_direntry_plus")]
     #[doc(alias = "fuse_add_direntry")]
     #[doc(alias = "readdir_reply")]

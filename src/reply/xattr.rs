@@ -10,7 +10,8 @@ use crate::Result;
 use crate::raw::RawRequest;
 use crate::request::RequestInfo;
 
-/// The value of an attribute, for a caller with room for `size` bytes (0: who wants to know how many).
+/// The value of an attribute, for a caller with room for `size` bytes (0: who wants to know how
+/// many).
 #[derive(Debug)]
 pub(crate) struct XattrValue {
     pub(crate) value: Vec<u8>,

@@ -10,8 +10,8 @@ use crate::Operations;
 
 /// How many handlers may wait at a time. A guard against running out of memory, not a brake: the
 /// kernel has its own limits for what it sends by itself
-/// ([`ConnInfo::set_max_background`](crate::ConnInfo::set_max_background)), and the rest is a thread
-/// of some program each.
+/// ([`ConnInfo::set_max_background`](crate::ConnInfo::set_max_background)), and the rest is a
+/// thread of some program each.
 const MAX_IN_FLIGHT: usize = 16_384;
 
 /// How long handlers may go on after the session was told to end.
@@ -74,8 +74,8 @@ impl<O: Operations> SessionBuilder<O> {
 
     /// How many threads receive requests and run handlers up to their first wait; one by default.
     ///
-    /// More of them help handlers that block or compute; handlers that wait by `.await` need no more
-    /// than one.
+    /// More of them help handlers that block or compute; handlers that wait by `.await` need no
+    /// more than one.
     pub fn reader_threads(mut self, threads: usize) -> Self {
         self.limits.reader_threads = threads.max(1);
         self
@@ -83,16 +83,16 @@ impl<O: Operations> SessionBuilder<O> {
 
     /// How many handlers may wait at the same time; 16384 by default, at least 1.
     ///
-    /// Further requests are queued, and answered with `EINTR` if they are interrupted there. `forget`
-    /// never waits.
+    /// Further requests are queued, and answered with `EINTR` if they are interrupted there.
+    /// `forget` never waits.
     #[doc(alias = "max_tasks")]
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.limits.max_in_flight = requests.max(1);
         self
     }
 
-    /// How long handlers may go on when the session ends; five seconds by default. What is left then
-    /// is dropped, and its requests are answered with `EIO`.
+    /// How long handlers may go on when the session ends; five seconds by default. What is left
+    /// then is dropped, and its requests are answered with `EIO`.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.limits.shutdown_timeout = timeout;
         self
@@ -102,15 +102,15 @@ impl<O: Operations> SessionBuilder<O> {
     /// answered with `EINTR`. Off by default.
     ///
     /// Only handlers that nothing is lost by: `lookup`, `getattr`, `readlink`, `access`, `read`,
-    /// `readdir`, `statfs`, `getxattr`, `listxattr`. Mind that some programs are interrupted all the
-    /// time and do not expect these calls to fail.
+    /// `readdir`, `statfs`, `getxattr`, `listxattr`. Mind that some programs are interrupted all
+    /// the time and do not expect these calls to fail.
     pub fn cancel_on_interrupt(mut self, cancel: bool) -> Self {
         self.limits.cancel_on_interrupt = cancel;
         self
     }
 
-    /// Whether SIGINT, SIGTERM and SIGHUP end the session cleanly while it runs. Off by default, since
-    /// signals belong to the program.
+    /// Whether SIGINT, SIGTERM and SIGHUP end the session cleanly while it runs. Off by default,
+    /// since signals belong to the program.
     pub fn handle_signals(mut self, handle: bool) -> Self {
         self.limits.handle_signals = handle;
         self
@@ -118,14 +118,14 @@ impl<O: Operations> SessionBuilder<O> {
 
     /// Mounts on the directory `mountpoint`.
     ///
-    /// The kernel accepts requests from here on, and they wait until [`Session::run`] answers them: do
-    /// not touch the mount from this thread before.
+    /// The kernel accepts requests from here on, and they wait until [`Session::run`] answers them:
+    /// do not touch the mount from this thread before.
     ///
     /// # Errors
     ///
-    /// The mountpoint does not exist, is not a directory, has a FUSE mount on it already, or may not
-    /// be mounted on; libfuse does not know an option; /dev/fuse or `fusermount3` is missing; the
-    /// loaded libfuse does not fit. Nothing is mounted then.
+    /// The mountpoint does not exist, is not a directory, has a FUSE mount on it already, or may
+    /// not be mounted on; libfuse does not know an option; /dev/fuse or `fusermount3` is missing;
+    /// the loaded libfuse does not fit. Nothing is mounted then.
     #[doc(alias = "fuse_session_mount")]
     pub fn mount(self, mountpoint: impl AsRef<Path>) -> Result<Session<O>, Error> {
         Session::mount(

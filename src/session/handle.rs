@@ -81,8 +81,8 @@ impl SessionHandle {
         }
     }
 
-    /// Asks the session to end: [`Session::run`](crate::Session::run) stops receiving, lets handlers
-    /// come to their end, and returns. Does not wait for that. Further calls do nothing.
+    /// Asks the session to end: [`Session::run`](crate::Session::run) stops receiving, lets
+    /// handlers come to their end, and returns. Does not wait for that. Further calls do nothing.
     ///
     /// Not to be called from within a signal handler itself, which may not take locks.
     #[doc(alias = "fuse_session_exit")]

@@ -1,5 +1,5 @@
-//! The handlers that have begun: polled first where their request was received, kept on the executor
-//! if they wait, limited in number.
+//! The handlers that have begun: polled first where their request was received, kept on the
+//! executor if they wait, limited in number.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -268,7 +268,7 @@ fn wait<O: Operations>(shared: &Arc<Shared<O>>, info: RequestInfo, future: Handl
 /// Starts queued requests while there is room.
 fn start_queued<O: Operations>(shared: &Arc<Shared<O>>) {
     let in_flight = &shared.in_flight;
-    while in_flight.queued.load(Ordering::Acquire) > 0 && !shared.is_stopping() {
+    while in_flight.queued.load(Ordering::Acquire) > 0 {
         let (request, operation) = {
             let mut state = in_flight.lock();
             if state.waiting.len() >= shared.limits.max_in_flight {

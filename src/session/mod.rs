@@ -40,8 +40,8 @@ use crate::message::Message;
 use crate::raw;
 use crate::raw::RawSession;
 
-/// Messages that callbacks may have handed on before a reader takes them: one for each reader, since
-/// each drains the channel before it receives again.
+/// Messages that callbacks may have handed on before a reader takes them: one for each reader,
+/// since each drains the channel before it receives again.
 const CHANNEL_CAPACITY: usize = 1024;
 
 /// What readers, handlers and the session have in common.
@@ -70,8 +70,8 @@ impl<O> Shared<O> {
 pub enum Unmount {
     /// It is unmounted.
     Yes,
-    /// It stays, and whoever uses it gets `ENOTCONN`, until somebody unmounts it: so that nobody takes
-    /// the empty directory below for the file system, after a crash for example.
+    /// It stays, and whoever uses it gets `ENOTCONN`, until somebody unmounts it: so that nobody
+    /// takes the empty directory below for the file system, after a crash for example.
     Leave,
 }
 

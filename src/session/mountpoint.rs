@@ -33,8 +33,8 @@ pub(super) struct Mountpoint {
 impl Mountpoint {
     /// A directory that can be mounted on, as far as that can be told beforehand.
     ///
-    /// The kernel is never asked about a path inside of a FUSE mount that may be our own: nobody would
-    /// answer.
+    /// The kernel is never asked about a path inside of a FUSE mount that may be our own: nobody
+    /// would answer.
     pub(super) fn check(given: &Path) -> Result<Self, Error> {
         let fail = |reason: String| Error::Mountpoint {
             path: given.to_owned(),

@@ -44,17 +44,18 @@ enum Wait {
 impl<O: Operations> Session<O> {
     /// Answers requests until the session ends, and says why it did.
     ///
-    /// Reader threads are started, and handlers that have to wait go on inside of this future: on the
-    /// caller's executor, whichever that is. When the session ends, no more requests are received,
-    /// handlers come to their end, [`Operations::destroy`] is called, and this returns. Unmounting is
-    /// left to [`close`](Session::close) or drop, if nobody else has done it.
+    /// Reader threads are started, and handlers that have to wait go on inside of this future: on
+    /// the caller's executor, whichever that is. When the session ends, no more requests are
+    /// received, handlers come to their end, [`Operations::destroy`] is called, and this returns.
+    /// Unmounting is left to [`close`](Session::close) or drop, if nobody else has done it.
     ///
-    /// Dropping the future ends the session, too; then [`Operations::destroy`] is called by `close`.
+    /// Dropping the future ends the session, too; then [`Operations::destroy`] is called by
+    /// `close`.
     ///
     /// # Errors
     ///
-    /// [`Error::Init`] if the file system refused to start, [`Error::Receive`] if requests cannot be
-    /// received any more.
+    /// [`Error::Init`] if the file system refused to start, [`Error::Receive`] if requests cannot
+    /// be received any more.
     #[doc(alias = "fuse_session_loop")]
     #[doc(alias = "main")]
     pub async fn run(&mut self) -> Result<ExitReason, Error> {

@@ -15,8 +15,8 @@ use crate::Notifier;
 use crate::Operations;
 
 impl<O: Operations> Session<O> {
-    /// Runs the session on a thread of its own; unmounts when it ends, or when the returned value is
-    /// dropped.
+    /// Runs the session on a thread of its own; unmounts when it ends, or when the returned value
+    /// is dropped.
     ///
     /// ```no_run
     /// use libfuse3::{Operations, Session};

@@ -12,14 +12,15 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A directory entry's inode: its number, its attributes, and how long the kernel may keep both.
 ///
-/// The defaults are pyfuse3's: a regular file without permissions, owned by root, one link, timeouts of 300 seconds. Fill in
-/// what differs:
+/// The defaults are pyfuse3's: a regular file without permissions, owned by root, one link,
+/// timeouts of 300 seconds. Fill in what differs:
 ///
 /// ```
 /// use libfuse3::EntryAttributes;
 /// use libfuse3::Inode;
 ///
-/// let file = EntryAttributes { ino: Inode(2), mode: libc::S_IFREG | 0o644, size: 6, ..EntryAttributes::default() };
+/// let mode = libc::S_IFREG | 0o644;
+/// let file = EntryAttributes { ino: Inode(2), mode, size: 6, ..Default::default() };
 /// assert_eq!(file.blksize, 4096);
 ///
 /// let metadata = std::fs::metadata("/").unwrap();
@@ -30,17 +31,20 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[doc(alias = "fuse_entry_param")]
 pub struct EntryAttributes {
-    /// The inode's number towards the kernel, and `st_ino` too unless [`stat_ino`](Self::stat_ino) says otherwise.
+    /// The inode's number towards the kernel, and `st_ino` too unless [`stat_ino`](Self::stat_ino)
+    /// says otherwise.
     ///
-    /// 0 in the answer to `lookup` means "no such entry, and remember that for [`entry_timeout`](Self::entry_timeout)".
+    /// 0 in the answer to `lookup` means "no such entry, and remember that for
+    /// [`entry_timeout`](Self::entry_timeout)".
     pub ino: Inode,
-    /// The `st_ino` that `stat` shows, where it differs from [`ino`](Self::ino). Mirrors of several file systems need it,
-    /// since two of them may use the same number.
+    /// The `st_ino` that `stat` shows, where it differs from [`ino`](Self::ino). Mirrors of several
+    /// file systems need it, since two of them may use the same number.
     pub stat_ino: Option<u64>,
-    /// Tells apart inodes that have the same number one after the other. NFS needs the pair to be unique for the life of
-    /// the file system.
+    /// Tells apart inodes that have the same number one after the other. NFS needs the pair to be
+    /// unique for the life of the file system.
     pub generation: u64,
-    /// How long the kernel may use the name without asking `lookup` again. Not used by `getattr` and `setattr`.
+    /// How long the kernel may use the name without asking `lookup` again. Not used by `getattr`
+    /// and `setattr`.
     pub entry_timeout: Duration,
     /// How long the kernel may use the attributes without asking `getattr` again.
     pub attr_timeout: Duration,
@@ -69,9 +73,11 @@ pub struct EntryAttributes {
 }
 
 impl EntryAttributes {
-    /// The answer to `lookup` for a name that does not exist, to be remembered by the kernel for `timeout`.
+    /// The answer to `lookup` for a name that does not exist, to be remembered by the kernel for
+    /// `timeout`.
     ///
-    /// `Err(Errno::ENOENT)` says the same without being remembered. The lookup count of nothing grows.
+    /// `Err(Errno::ENOENT)` says the same without being remembered. The lookup count of nothing
+    /// grows.
     #[must_use]
     pub fn negative(timeout: Duration) -> Self {
         Self {
@@ -189,11 +195,11 @@ pub struct SetattrFields {
     pub atime: Option<TimeOrNow>,
     /// New time of modification (`utimensat`).
     pub mtime: Option<TimeOrNow>,
-    /// New time of change: only with the writeback cache, where the kernel keeps the times. Without it the file system sets
-    /// its ctime to the current time by itself.
+    /// New time of change: only with the writeback cache, where the kernel keeps the times. Without
+    /// it the file system sets its ctime to the current time by itself.
     pub ctime: Option<Timestamp>,
-    /// The set-user-id bit, and the set-group-id bit of an executable file, must be cleared because of a write or a change
-    /// of size or owner.
+    /// The set-user-id bit, and the set-group-id bit of an executable file, must be cleared because
+    /// of a write or a change of size or owner.
     #[doc(alias = "FUSE_SET_ATTR_KILL_SUID")]
     pub kill_suid: bool,
     /// The set-group-id bit must be cleared.

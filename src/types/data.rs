@@ -50,9 +50,9 @@ impl Data {
     /// `len` bytes of an open file, from `offset` on; fewer where the file ends before.
     ///
     /// libfuse copies them into the kernel without passing them through this program's memory where
-    /// [`Capabilities::SPLICE_WRITE`](crate::Capabilities::SPLICE_WRITE) is on. Reading may wait for
-    /// a disk and is therefore done on a thread of its own. If the file cannot be read, the caller of
-    /// `read` gets the error.
+    /// [`Capabilities::SPLICE_WRITE`](crate::Capabilities::SPLICE_WRITE) is on. Reading may wait
+    /// for a disk and is therefore done on a thread of its own. If the file cannot be read, the
+    /// caller of `read` gets the error.
     #[doc(alias = "fuse_reply_data")]
     #[must_use]
     pub fn from_fd(fd: Arc<OwnedFd>, offset: u64, len: usize) -> Self {
@@ -144,9 +144,9 @@ impl From<WriteBuf> for Data {
 /// The bytes that `write` was called with.
 ///
 /// Reads as a slice. It is the very buffer that the kernel filled, so keeping it costs no copy; it
-/// goes back to the session when it is dropped. A buffer has room for the largest write (1 MiB unless
-/// [`ConnInfo::set_max_write`](crate::ConnInfo::set_max_write) said less): copy small writes that are
-/// kept for long.
+/// goes back to the session when it is dropped. A buffer has room for the largest write (1 MiB
+/// unless [`ConnInfo::set_max_write`](crate::ConnInfo::set_max_write) said less): copy small writes
+/// that are kept for long.
 ///
 /// ```
 /// use libfuse3::WriteBuf;

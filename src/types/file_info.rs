@@ -21,19 +21,22 @@ use super::OpenFlags;
 pub struct FileInfo {
     /// The number that later operations on this open file will carry.
     pub fh: FileHandle,
-    /// Bypass the page cache: reads and writes come exactly as the program makes them. For files whose size is not known
-    /// beforehand.
+    /// Bypass the page cache: reads and writes come exactly as the program makes them. For files
+    /// whose size is not known beforehand.
     pub direct_io: bool,
-    /// Keep what the page cache holds of this file. Turn it off where the contents may have changed behind the kernel's
-    /// back. For directories it matters together with [`cache_readdir`](Self::cache_readdir) only.
+    /// Keep what the page cache holds of this file. Turn it off where the contents may have changed
+    /// behind the kernel's back. For directories it matters together with
+    /// [`cache_readdir`](Self::cache_readdir) only.
     pub keep_cache: bool,
     /// The file cannot be sought in (`lseek` answers `ESPIPE`).
     pub nonseekable: bool,
     /// `opendir` only: the kernel may cache what `readdir` returns.
     pub cache_readdir: bool,
-    /// No `flush` when a descriptor of this file is closed. libfuse 3.11 or newer, Linux 5.16; ignored before.
+    /// No `flush` when a descriptor of this file is closed. libfuse 3.11 or newer, Linux 5.16;
+    /// ignored before.
     pub noflush: bool,
-    /// With `direct_io`: several writes to this file may be in flight at once. libfuse 3.14.1 or newer, Linux 6.2; ignored before.
+    /// With `direct_io`: several writes to this file may be in flight at once. libfuse 3.14.1 or
+    /// newer, Linux 6.2; ignored before.
     pub parallel_direct_writes: bool,
 }
 
@@ -67,11 +70,13 @@ impl Default for FileInfo {
 pub struct FileRef {
     /// Its inode.
     pub inode: Inode,
-    /// The handle that `open`, `create` or `opendir` gave it; 0 if the file system has no such handler.
+    /// The handle that `open`, `create` or `opendir` gave it; 0 if the file system has no such
+    /// handler.
     pub fh: FileHandle,
-    /// The flags it was opened with. The kernel sends them with `read`, `write`, `release` and the directory operations;
-    /// empty elsewhere.
+    /// The flags it was opened with. The kernel sends them with `read`, `write`, `release` and the
+    /// directory operations; empty elsewhere.
     pub flags: OpenFlags,
-    /// Who holds POSIX locks through this descriptor: in `flush`, in `release`, and where a mandatory lock would matter.
+    /// Who holds POSIX locks through this descriptor: in `flush`, in `release`, and where a
+    /// mandatory lock would matter.
     pub lock_owner: LockOwner,
 }

@@ -40,8 +40,9 @@ macro_rules! define_id {
 define_id! {
     /// The number by which the kernel and the file system speak of an inode.
     ///
-    /// Any number but 0, and [`Inode::ROOT`] for the root of the mount. A number may be given to another inode only when
-    /// its lookup count is zero (see [`Operations::forget`](crate::Operations::forget)), and then with a new
+    /// Any number but 0, and [`Inode::ROOT`] for the root of the mount. A number may be given to
+    /// another inode only when its lookup count is zero (see
+    /// [`Operations::forget`](crate::Operations::forget)), and then with a new
     /// [`generation`](crate::EntryAttributes::generation).
     #[doc(alias = "fuse_ino_t")]
     #[doc(alias = "InodeT")]
@@ -59,10 +60,11 @@ impl Inode {
 pub const ROOT_INODE: Inode = Inode::ROOT;
 
 define_id! {
-    /// The number that the file system gave an open file or directory, in [`FileInfo::fh`](crate::FileInfo::fh).
+    /// The number that the file system gave an open file or directory, in
+    /// [`FileInfo::fh`](crate::FileInfo::fh).
     ///
-    /// The kernel hands it back with every operation on that open file until `release` or `releasedir`, after which the
-    /// number may be used again.
+    /// The kernel hands it back with every operation on that open file until `release` or
+    /// `releasedir`, after which the number may be used again.
     #[doc(alias = "FileHandleT")]
     FileHandle
 }

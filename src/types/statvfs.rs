@@ -2,11 +2,14 @@
 
 /// The answer to `statfs`.
 ///
-/// All zero by default, but for the block sizes (512) and the length of names (255), which are what libfuse answers for a
-/// file system without `statfs`.
+/// All zero by default, but for the block sizes (512) and the length of names (255), which are what
+/// libfuse answers for a file system without `statfs`.
 ///
 /// ```
-/// let free = libfuse3::StatvfsData { bsize: 4096, frsize: 4096, blocks: 100, bfree: 50, bavail: 50, ..Default::default() };
+/// use libfuse3::StatvfsData;
+///
+/// let (blocks, bfree) = (100, 50);
+/// let free = StatvfsData { bsize: 4096, frsize: 4096, blocks, bfree, ..Default::default() };
 /// assert_eq!(free.namemax, 255);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +29,8 @@ pub struct StatvfsData {
     pub files: u64,
     /// Free inodes.
     pub ffree: u64,
-    /// Free inodes that users without privileges may take. Linux has no field for it on the wire: programs see `ffree`.
+    /// Free inodes that users without privileges may take. Linux has no field for it on the wire:
+    /// programs see `ffree`.
     pub favail: u64,
     /// Longest name, in bytes.
     pub namemax: u32,

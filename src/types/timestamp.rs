@@ -6,10 +6,11 @@ use std::time::UNIX_EPOCH;
 
 const NANOS_PER_SEC: i128 = 1_000_000_000;
 
-/// A point in time as a file system keeps it: nanoseconds since 1970-01-01 00:00:00 UTC, negative before.
+/// A point in time as a file system keeps it: nanoseconds since 1970-01-01 00:00:00 UTC, negative
+/// before.
 ///
-/// Exact, unlike floating point seconds, and without the range of any one C type: what the kernel's 64 bit seconds cannot
-/// hold is clipped when a reply is sent.
+/// Exact, unlike floating point seconds, and without the range of any one C type: what the kernel's
+/// 64 bit seconds cannot hold is clipped when a reply is sent.
 ///
 /// ```
 /// use libfuse3::Timestamp;

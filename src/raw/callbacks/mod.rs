@@ -1,7 +1,7 @@
 //! [2] C callbacks: copy the arguments, hand on a message, return.
 //!
-//! Nothing is decided here, nothing blocks, and nothing can panic but for lack of memory, which ends
-//! the process anyway: no unwinding can reach C.
+//! Nothing is decided here, nothing blocks, and nothing can panic but for lack of memory, which
+//! ends the process anyway: no unwinding can reach C.
 
 mod dir;
 mod file;

@@ -90,8 +90,8 @@ impl<O: Operations> Shared<O> {
         new_name: Name,
         flags: RenameFlags,
     ) {
-        // The system call has refused what it does not know; a flag from a newer kernel must not get
-        // past a file system that does not look.
+        // The system call has refused what it does not know; a flag from a newer kernel must not
+        // get past a file system that does not look.
         let known = RenameFlags::NOREPLACE | RenameFlags::EXCHANGE | RenameFlags::WHITEOUT;
         let result = if known.contains(flags) {
             let (name, new_name) = (name.as_os_str(), new_name.as_os_str());
