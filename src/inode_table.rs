@@ -63,8 +63,7 @@ struct Slot<K, T> {
 impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
     /// A table that knows the root, which stays for ever.
     #[must_use]
-    pub fn new(root_key: impl Into<K>, root: T) -> Self {
-        let root_key = root_key.into();
+    pub fn new(root_key: K, root: T) -> Self {
         let slot = Slot {
             value: Arc::new(root),
             key: Some(root_key.clone()),
@@ -109,8 +108,7 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
     ///
     /// `make` is given the number of the new inode. It runs under the table's lock: keep it short,
     /// and do not use the table in it.
-    pub fn remember(&self, key: impl Into<K>, make: impl FnOnce(Inode) -> T) -> (Inode, Arc<T>) {
-        let key = key.into();
+    pub fn remember(&self, key: K, make: impl FnOnce(Inode) -> T) -> (Inode, Arc<T>) {
         let mut state = self.lock();
         if let Some(&inode) = state.by_key.get(&key)
             && let Some(slot) = state.by_number.get_mut(&inode)
