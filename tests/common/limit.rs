@@ -1,0 +1,158 @@
+//! Tests end, even if a file system does not answer.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::thread;
+use std::time::Duration;
+
+use super::mountinfo_of;
+use super::say;
+use super::test_name;
+
+/// How long a test has to come to its end once its connections are aborted.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// A test must end before this does: drop it in time.
+///
+/// When the time is up, the FUSE connections that this thread has made since are aborted, so that all
+/// system calls on them fail, and so does the test. If even that does not end it, the process is
+/// aborted.
+#[must_use = "the limit ends when this is dropped"]
+pub(crate) struct TimeLimit {
+    state: Arc<State>,
+}
+
+struct State {
+    test: String,
+    limit: Duration,
+    progress: Mutex<Progress>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Progress {
+    done: bool,
+    expired: bool,
+    connections: Vec<Connection>,
+}
+
+/// A mount, and the number of its connection.
+struct Connection {
+    path: PathBuf,
+    device: Option<(u32, u32)>,
+}
+
+thread_local! {
+    /// The limits that this thread has set, innermost last.
+    static LIMITS: RefCell<Vec<Arc<State>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl TimeLimit {
+    pub(crate) fn new(limit: Duration) -> Self {
+        let state = Arc::new(State {
+            test: test_name(),
+            limit,
+            progress: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        LIMITS.with_borrow_mut(|limits| limits.push(Arc::clone(&state)));
+        let watched = Arc::clone(&state);
+        thread::Builder::new()
+            .name("time-limit".to_owned())
+            .spawn(move || watched.watch())
+            .expect("a thread for the time limit");
+        Self { state }
+    }
+
+    /// The limit that this thread has set; else a new one.
+    pub(super) fn current_or_new(limit: Duration) -> Option<Self> {
+        let none = LIMITS.with_borrow(Vec::is_empty);
+        none.then(|| Self::new(limit))
+    }
+}
+
+/// Has the mount on `path` aborted when the time of this thread is up.
+pub(super) fn register_mount(path: PathBuf) {
+    let device = mountinfo_of(&path).map(|mount| mount.device);
+    LIMITS.with_borrow(|limits| {
+        for state in limits {
+            let (path, device) = (path.clone(), device);
+            state.lock().connections.push(Connection { path, device });
+        }
+    });
+}
+
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&self) {
+        if self.is_done_within(self.limit) {
+            return;
+        }
+        let Self { test, limit, .. } = self;
+        say(format_args!(
+            "{test}: not done after {limit:?}: aborting its mounts"
+        ));
+        {
+            let mut progress = self.lock();
+            progress.expired = true;
+            for connection in &progress.connections {
+                connection.abort();
+            }
+        }
+        if !self.is_done_within(GRACE) {
+            say(format_args!("{test}: still not done: aborting the process"));
+            std::process::abort();
+        }
+    }
+
+    fn is_done_within(&self, limit: Duration) -> bool {
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), limit, |progress| !progress.done);
+        waited.unwrap_or_else(PoisonError::into_inner).0.done
+    }
+}
+
+impl Drop for TimeLimit {
+    fn drop(&mut self) {
+        let expired = {
+            let mut progress = self.state.lock();
+            progress.done = true;
+            progress.expired
+        };
+        self.state.changed.notify_all();
+        LIMITS.with_borrow_mut(|limits| limits.retain(|state| !Arc::ptr_eq(state, &self.state)));
+        if expired && !thread::panicking() {
+            panic!("not done after {:?}", self.state.limit);
+        }
+    }
+}
+
+impl Connection {
+    fn abort(&self) {
+        // The path may have been mounted on again; the connection's number would be another one.
+        let now = mountinfo_of(&self.path).map(|mount| mount.device);
+        if self.device.is_none() || now != self.device {
+            return;
+        }
+        let Some((_, minor)) = self.device else {
+            return;
+        };
+        let switch = format!("/sys/fs/fuse/connections/{minor}/abort");
+        if fs::write(&switch, "1").is_ok() {
+            return;
+        }
+        // As `umount -f`: the kernel aborts the connection first, then may find the mount busy.
+        let forced = rustix::mount::unmount(&self.path, rustix::mount::UnmountFlags::FORCE);
+        say(format_args!("{switch} is not there; umount -f: {forced:?}"));
+    }
+}
