@@ -6,11 +6,11 @@ use std::time::UNIX_EPOCH;
 
 const NANOS_PER_SEC: i128 = 1_000_000_000;
 
-/// A point in time as a file system keeps it: nanoseconds since 1970-01-01 00:00:00 UTC, negative
-/// before.
+/// A point in time as a file system keeps it: seconds since 1970-01-01 00:00:00 UTC, negative
+/// before, and nanoseconds.
 ///
-/// Exact, unlike floating point seconds, and without the range of any one C type: what the kernel's
-/// 64 bit seconds cannot hold is clipped when a reply is sent.
+/// Exact, unlike floating point seconds. It holds what the kernel can hold, 292 billion years both
+/// ways; what is beyond that is clipped.
 ///
 /// ```
 /// use libfuse3::Timestamp;
@@ -21,25 +21,53 @@ const NANOS_PER_SEC: i128 = 1_000_000_000;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp {
-    nanos: i128,
+    // In this order, so that comparing compares times.
+    secs: i64,
+    /// Below one second.
+    nanos: u32,
 }
 
 impl Timestamp {
     /// 1970-01-01 00:00:00 UTC.
-    pub const EPOCH: Self = Self { nanos: 0 };
+    pub const EPOCH: Self = Self { secs: 0, nanos: 0 };
+    /// The earliest time.
+    pub const MIN: Self = Self {
+        secs: i64::MIN,
+        nanos: 0,
+    };
+    /// The latest time.
+    pub const MAX: Self = Self {
+        secs: i64::MAX,
+        nanos: 999_999_999,
+    };
 
     /// `secs` seconds and `nanos` nanoseconds after the epoch, as in C's `struct timespec`.
     #[must_use]
     pub const fn new(secs: i64, nanos: i64) -> Self {
-        Self {
-            nanos: secs as i128 * NANOS_PER_SEC + nanos as i128,
+        if nanos >= 0 && nanos < NANOS_PER_SEC as i64 {
+            Self {
+                secs,
+                nanos: nanos as u32,
+            }
+        } else {
+            Self::from_nanos(secs as i128 * NANOS_PER_SEC + nanos as i128)
         }
     }
 
     /// `nanos` nanoseconds after the epoch.
     #[must_use]
     pub const fn from_nanos(nanos: i128) -> Self {
-        Self { nanos }
+        let secs = nanos.div_euclid(NANOS_PER_SEC);
+        if secs > i64::MAX as i128 {
+            Self::MAX
+        } else if secs < i64::MIN as i128 {
+            Self::MIN
+        } else {
+            Self {
+                secs: secs as i64,
+                nanos: nanos.rem_euclid(NANOS_PER_SEC) as u32,
+            }
+        }
     }
 
     /// The current time of the system.
@@ -51,37 +79,27 @@ impl Timestamp {
     /// Nanoseconds after the epoch.
     #[must_use]
     pub const fn as_nanos(self) -> i128 {
-        self.nanos
+        self.secs as i128 * NANOS_PER_SEC + self.nanos as i128
     }
 
-    /// Whole seconds after the epoch, rounded down, clipped to what 64 bits hold.
+    /// Whole seconds after the epoch, rounded down.
     #[must_use]
     pub const fn secs(self) -> i64 {
-        let secs = self.nanos.div_euclid(NANOS_PER_SEC);
-        if secs > i64::MAX as i128 {
-            i64::MAX
-        } else if secs < i64::MIN as i128 {
-            i64::MIN
-        } else {
-            secs as i64
-        }
+        self.secs
     }
 
     /// Nanoseconds after [`secs`](Self::secs), 0 to 999,999,999.
     #[must_use]
     pub const fn subsec_nanos(self) -> u32 {
-        self.nanos.rem_euclid(NANOS_PER_SEC) as u32
+        self.nanos
     }
 }
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        let nanos = |duration: Duration| {
-            duration.as_secs() as i128 * NANOS_PER_SEC + i128::from(duration.subsec_nanos())
-        };
         match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => Self::from_nanos(nanos(after)),
-            Err(before) => Self::from_nanos(-nanos(before.duration())),
+            Ok(after) => Self::from_nanos(after.as_nanos().cast_signed()),
+            Err(before) => Self::from_nanos(-before.duration().as_nanos().cast_signed()),
         }
     }
 }
@@ -89,9 +107,9 @@ impl From<SystemTime> for Timestamp {
 impl From<Timestamp> for SystemTime {
     /// Times that the system's clock type cannot hold become the epoch.
     fn from(time: Timestamp) -> Self {
-        let secs = Duration::new(time.secs().unsigned_abs(), 0);
-        let nanos = Duration::new(0, time.subsec_nanos());
-        let whole = if time.secs() < 0 {
+        let secs = Duration::from_secs(time.secs.unsigned_abs());
+        let nanos = Duration::new(0, time.nanos);
+        let whole = if time.secs < 0 {
             UNIX_EPOCH.checked_sub(secs)
         } else {
             UNIX_EPOCH.checked_add(secs)
@@ -140,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn times_outside_of_64_bits_are_clipped() {
+    fn times_outside_of_64_bit_seconds_are_clipped() {
         assert_eq!(Timestamp::from_nanos(i128::MAX).secs(), i64::MAX);
         assert_eq!(Timestamp::from_nanos(i128::MIN).secs(), i64::MIN);
     }
