@@ -19,8 +19,8 @@ use crate::Result;
 ///
 /// Count and value live under one lock, so that a `forget` and a `lookup` of the same inode cannot
 /// miss each other. An inode is found by its number (the kernel's side) or by a key (the file
-/// system's side: device and inode number, a path, an object's name). It stays while its lookup
-/// count is above zero or it is [pinned](Self::pin).
+/// system's side: device and inode number, a path, an object's name), if it has one. It stays while
+/// its lookup count is above zero or it is [pinned](Self::pin).
 ///
 /// Numbers start behind [`Inode::ROOT`] and are never used twice, so that `generation` can stay 0.
 ///
@@ -54,7 +54,7 @@ struct State<K, T> {
 
 struct Slot<K, T> {
     value: Arc<T>,
-    /// `None` after [`InodeTable::remove_key`].
+    /// `None` after [`InodeTable::insert`] or [`InodeTable::remove_key`].
     key: Option<K>,
     nlookup: u64,
     pins: u64,
@@ -116,18 +116,16 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
             slot.nlookup += 1;
             return (inode, Arc::clone(&slot.value));
         }
-        let inode = Inode(state.next);
-        state.next += 1;
-        let value = Arc::new(make(inode));
-        let slot = Slot {
-            value: Arc::clone(&value),
-            key: Some(key.clone()),
-            nlookup: 1,
-            pins: 0,
-        };
-        state.by_number.insert(inode, slot);
+        let (inode, value) = state.insert(Some(key.clone()), make);
         state.by_key.insert(key, inode);
         (inode, value)
+    }
+
+    /// Makes an inode that has no key and is found by its number alone. Its lookup count is one.
+    ///
+    /// About `make` see [`remember`](Self::remember).
+    pub fn insert(&self, make: impl FnOnce(Inode) -> T) -> (Inode, Arc<T>) {
+        self.lock().insert(None, make)
     }
 
     /// Raises the lookup count of a known inode by one.
@@ -224,6 +222,21 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
 }
 
 impl<K: Clone + Eq + Hash, T> State<K, T> {
+    /// The next number, with a lookup count of one.
+    fn insert(&mut self, key: Option<K>, make: impl FnOnce(Inode) -> T) -> (Inode, Arc<T>) {
+        let inode = Inode(self.next);
+        self.next += 1;
+        let value = Arc::new(make(inode));
+        let slot = Slot {
+            value: Arc::clone(&value),
+            key,
+            nlookup: 1,
+            pins: 0,
+        };
+        self.by_number.insert(inode, slot);
+        (inode, value)
+    }
+
     fn remove_if_unused(&mut self, inode: Inode) -> Option<Arc<T>> {
         let slot = self.by_number.get(&inode)?;
         if slot.nlookup > 0 || slot.pins > 0 || inode == Inode::ROOT {
@@ -269,6 +282,18 @@ mod tests {
         table.forget(&forget(first, 1));
         let (second, _) = table.remember(7u32, |_| ());
         assert_ne!(first, second);
+    }
+
+    #[test]
+    fn an_inode_without_a_key_is_counted_like_any_other() {
+        let table = InodeTable::<(), &str>::new((), "root");
+        let (inode, _) = table.insert(|_| "file");
+        let (other, _) = table.insert(|_| "other");
+        assert_ne!(inode, other);
+        assert_eq!((table.lookup_count(inode), table.len()), (1, 3));
+        assert_eq!(table.find(&()).map(|(inode, _)| inode), Some(Inode::ROOT));
+        assert_eq!(table.forget(&forget(inode, 1)).len(), 1);
+        assert_eq!(*table.get(other).unwrap(), "other");
     }
 
     #[test]
