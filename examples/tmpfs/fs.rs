@@ -1,0 +1,302 @@
+//! The file system: what it answers to each request.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::RwLock;
+use std::time::Duration;
+
+use libfuse3::Data;
+use libfuse3::EntryAttributes;
+use libfuse3::Errno;
+use libfuse3::FileInfo;
+use libfuse3::FileRef;
+use libfuse3::Forget;
+use libfuse3::Inode;
+use libfuse3::InodeTable;
+use libfuse3::OpenFlags;
+use libfuse3::Operations;
+use libfuse3::ReaddirToken;
+use libfuse3::Rename;
+use libfuse3::RequestContext;
+use libfuse3::Result;
+use libfuse3::SetattrFields;
+use libfuse3::StatvfsData;
+use libfuse3::WriteBuf;
+use libfuse3::XattrFlags;
+
+use crate::contents::Contents;
+use crate::directory::COOKIE_DOT;
+use crate::directory::COOKIE_DOT_DOT;
+use crate::directory::Tree;
+use crate::names::NAME_MAX;
+use crate::node::Kind;
+use crate::node::Node;
+use crate::node::Ownership;
+use crate::space::Space;
+
+/// How long the kernel may believe that a name does not exist: names appear through the kernel only.
+const NEGATIVE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Names and what they lead to are kept apart, as in any Unix: the tree knows names and numbers of
+/// inodes, the table knows the inodes by number. An inode stays in the table for as long as it has a
+/// name (pinned) or the kernel knows it (counted), so that unlinked files that are still open need no
+/// further thought.
+pub(crate) struct Tmpfs {
+    pub(crate) tree: RwLock<Tree>,
+    /// Found by number alone: there are no keys.
+    pub(crate) inodes: InodeTable<(), Node>,
+    pub(crate) space: Arc<Space>,
+}
+
+impl Tmpfs {
+    pub(crate) fn new(space: Space, root: Ownership) -> Result<Self> {
+        let space = Arc::new(space);
+        space.take_inode()?;
+        let root = Node::new(Inode::ROOT, Kind::Directory, root, &space);
+        Ok(Self {
+            tree: RwLock::new(Tree::new()),
+            inodes: InodeTable::new((), root),
+            space,
+        })
+    }
+
+    fn empty_file(&self) -> Kind {
+        Kind::File(RwLock::new(Contents::new(&self.space)))
+    }
+}
+
+/// Permissions are the kernel's business: the option `default_permissions` is on by default. `flush`,
+/// `fsync` and `fsyncdir` have nothing to do; left out, the kernel soon does not even ask.
+impl Operations for Tmpfs {
+    // ---- inode -----------------------------------------------------------------------------------
+
+    async fn forget(&self, inodes: &[Forget]) {
+        self.inodes.forget(inodes);
+    }
+
+    async fn getattr(
+        &self,
+        inode: Inode,
+        _file: Option<FileRef>,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        Ok(self.inodes.get(inode)?.attributes())
+    }
+
+    async fn setattr(
+        &self,
+        inode: Inode,
+        fields: SetattrFields,
+        _file: Option<FileRef>,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        self.inodes.get(inode)?.set_attributes(&fields)
+    }
+
+    async fn readlink(&self, inode: Inode, _ctx: &RequestContext) -> Result<OsString> {
+        self.inodes.get(inode)?.read_link()
+    }
+
+    // ---- tree ------------------------------------------------------------------------------------
+
+    /// NFS servers ask for `.` of any inode, not only of directories.
+    async fn lookup(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        if name == "." {
+            return Ok(self.inodes.reference(parent)?.attributes());
+        }
+        let tree = self.tree.read().unwrap();
+        let directory = tree.get(parent)?;
+        let inode = if name == ".." {
+            Some(directory.parent)
+        } else {
+            directory.get(name)
+        };
+        match inode {
+            Some(inode) => Ok(self.inodes.reference(inode)?.attributes()),
+            None if name.len() > NAME_MAX => Err(Errno::ENAMETOOLONG),
+            None => Ok(EntryAttributes::negative(NEGATIVE_TIMEOUT)),
+        }
+    }
+
+    async fn mknod(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        mode: u32,
+        rdev: u64,
+        ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let kind = match mode & libc::S_IFMT {
+            libc::S_IFREG => self.empty_file(),
+            libc::S_IFCHR | libc::S_IFBLK => Kind::Special { rdev },
+            libc::S_IFIFO | libc::S_IFSOCK => Kind::Special { rdev: 0 },
+            _ => return Err(Errno::EINVAL),
+        };
+        self.create_node(parent, name, kind, mode, ctx)
+    }
+
+    async fn mkdir(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        mode: u32,
+        ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        self.create_node(parent, name, Kind::Directory, mode, ctx)
+    }
+
+    async fn unlink(&self, parent: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
+        self.remove_name(parent, name, false)
+    }
+
+    async fn rmdir(&self, parent: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
+        self.remove_name(parent, name, true)
+    }
+
+    async fn symlink(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        target: &OsStr,
+        ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let kind = Kind::Symlink(target.to_owned());
+        self.create_node(parent, name, kind, libc::S_IFLNK | 0o777, ctx)
+    }
+
+    async fn rename(&self, rename: Rename<'_>, ctx: &RequestContext) -> Result<()> {
+        self.rename_entry(rename, ctx)
+    }
+
+    async fn link(
+        &self,
+        inode: Inode,
+        new_parent: Inode,
+        new_name: &OsStr,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        self.add_link(inode, new_parent, new_name)
+    }
+
+    // ---- file ------------------------------------------------------------------------------------
+
+    /// Open files need no state of their own: what the kernel says of them comes with each request.
+    async fn open(
+        &self,
+        _inode: Inode,
+        _flags: OpenFlags,
+        _ctx: &RequestContext,
+    ) -> Result<FileInfo> {
+        Ok(FileInfo::default())
+    }
+
+    /// The kernel asks only for names that it knows to be free.
+    async fn create(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        mode: u32,
+        _flags: OpenFlags,
+        ctx: &RequestContext,
+    ) -> Result<(FileInfo, EntryAttributes)> {
+        let attributes = self.create_node(parent, name, self.empty_file(), mode, ctx)?;
+        Ok((FileInfo::default(), attributes))
+    }
+
+    async fn read(
+        &self,
+        file: FileRef,
+        offset: u64,
+        size: usize,
+        _ctx: &RequestContext,
+    ) -> Result<Data> {
+        let keep_atime = file.flags.contains(OpenFlags::NOATIME);
+        let bytes = self
+            .inodes
+            .get(file.inode)?
+            .read(offset, size, keep_atime)?;
+        Ok(bytes.into())
+    }
+
+    async fn write(
+        &self,
+        file: FileRef,
+        offset: u64,
+        data: WriteBuf,
+        _ctx: &RequestContext,
+    ) -> Result<usize> {
+        let append = file.flags.contains(OpenFlags::APPEND);
+        self.inodes.get(file.inode)?.write(offset, &data, append)
+    }
+
+    // ---- dir -------------------------------------------------------------------------------------
+
+    async fn readdir(
+        &self,
+        dir: FileRef,
+        start_id: u64,
+        reply: &mut ReaddirToken,
+        _ctx: &RequestContext,
+    ) -> Result<()> {
+        let node = self.inodes.get(dir.inode)?;
+        node.accessed();
+        let tree = self.tree.read().unwrap();
+        let directory = tree.get(dir.inode)?;
+        let dots = [
+            (".", COOKIE_DOT, dir.inode),
+            ("..", COOKIE_DOT_DOT, directory.parent),
+        ];
+        for (name, cookie, inode) in dots {
+            if cookie > start_id {
+                let attributes = self.inodes.get(inode)?.attributes();
+                if !reply.add(OsStr::new(name), &attributes, cookie) {
+                    return Ok(());
+                }
+            }
+        }
+        for (cookie, name, inode) in directory.after(start_id) {
+            let attributes = self.inodes.get(inode)?.attributes();
+            if !reply.add(name, &attributes, cookie) {
+                break;
+            }
+            // Still there: it has a name for as long as the tree is locked.
+            self.inodes.reference(inode)?;
+        }
+        Ok(())
+    }
+
+    async fn statfs(&self, _inode: Inode, _ctx: &RequestContext) -> Result<StatvfsData> {
+        Ok(self.space.statvfs())
+    }
+
+    // ---- xattr -----------------------------------------------------------------------------------
+
+    async fn setxattr(
+        &self,
+        inode: Inode,
+        name: &OsStr,
+        value: &[u8],
+        flags: XattrFlags,
+        _ctx: &RequestContext,
+    ) -> Result<()> {
+        self.inodes.get(inode)?.set_xattr(name, value, flags)
+    }
+
+    async fn getxattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<Vec<u8>> {
+        self.inodes.get(inode)?.get_xattr(name)
+    }
+
+    async fn listxattr(&self, inode: Inode, ctx: &RequestContext) -> Result<Vec<OsString>> {
+        Ok(self.inodes.get(inode)?.list_xattrs(ctx.uid == 0))
+    }
+
+    async fn removexattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
+        self.inodes.get(inode)?.remove_xattr(name)
+    }
+}

@@ -1,0 +1,51 @@
+//! A file system in memory, with all that the kernel's own tmpfs has: hard links, special files,
+//! sparse files, extended attributes, every flag of `rename`, and limits.
+//!
+//! ```sh
+//! mkdir /tmp/mnt
+//! cargo run --release --example tmpfs -- -o size=1G /tmp/mnt
+//! df -h /tmp/mnt                  # tmpfs  1.0G     0  1.0G   0% /tmp/mnt
+//! cp -a src /tmp/mnt
+//! diff -r src /tmp/mnt/src && echo same
+//! fusermount3 -u /tmp/mnt         # and all is gone
+//! ```
+//!
+//! - `names.rs`, `directory.rs`: the tree of names
+//! - `node.rs`, `xattr.rs`, `contents.rs`: what a name leads to
+//! - `space.rs`, `options.rs`: how much of it there may be
+//! - `fs.rs`: all of them as [`libfuse3::Operations`]
+
+#![forbid(unsafe_code)]
+
+mod contents;
+mod directory;
+mod fs;
+mod names;
+mod node;
+mod options;
+mod space;
+mod xattr;
+
+use std::process::ExitCode;
+
+use libfuse3::Program;
+use libfuse3::Session;
+
+fn main() -> ExitCode {
+    Program::new("MOUNTPOINT", "A file system in memory.")
+        .option(
+            "-o size=SIZE",
+            "limit of the contents (bytes, or with K, M, G, T, %; 0: none)",
+        )
+        .option(
+            "-o nr_inodes=NUMBER",
+            "limit of the number of files (K, M, G, T, %; 0: none)",
+        )
+        .option("-o mode=MODE", "permissions of the root directory, octal")
+        .option("-o uid=UID,gid=GID", "owner of the root directory")
+        .run(|command_line| {
+            let space = options::take_space(&mut command_line.options)?;
+            let root = options::take_root(&mut command_line.options)?;
+            Ok(Session::builder(fs::Tmpfs::new(space, root)?))
+        })
+}

@@ -1,0 +1,325 @@
+//! An inode: all there is to a file but its names.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::RwLock;
+
+use libfuse3::EntryAttributes;
+use libfuse3::Errno;
+use libfuse3::Inode;
+use libfuse3::Result;
+use libfuse3::SetattrFields;
+use libfuse3::TimeOrNow;
+use libfuse3::Timestamp;
+use libfuse3::WriteBuf;
+use libfuse3::XattrFlags;
+
+use crate::contents::Contents;
+use crate::contents::PAGE;
+use crate::space::Space;
+use crate::xattr::Xattrs;
+
+/// What a directory's `st_size` counts for each entry, as with the kernel's tmpfs.
+const ENTRY_SIZE: u64 = 20;
+
+/// Locks are taken in the order tree, contents, metadata.
+///
+/// # Invariants
+///
+/// - It is pinned in the table of inodes while `nlink` is above zero.
+/// - It has taken one inode from `space`, and what its extended attributes cost.
+pub(crate) struct Node {
+    pub(crate) inode: Inode,
+    pub(crate) kind: Kind,
+    metadata: Mutex<Metadata>,
+    space: Arc<Space>,
+}
+
+pub(crate) enum Kind {
+    /// Its entries are in the tree.
+    Directory,
+    File(RwLock<Contents>),
+    Symlink(OsString),
+    /// Device, FIFO or socket: the kernel does the work.
+    Special {
+        rdev: u64,
+    },
+}
+
+struct Metadata {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    nlink: u32,
+    /// Number of entries, for a directory.
+    entries: u64,
+    atime: Timestamp,
+    mtime: Timestamp,
+    ctime: Timestamp,
+    xattrs: Xattrs,
+}
+
+/// Whose a new inode is, and what its owner and others may do with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Ownership {
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl Node {
+    /// The caller has taken an inode from `space`.
+    pub(crate) fn new(inode: Inode, kind: Kind, owner: Ownership, space: &Arc<Space>) -> Self {
+        let Ownership { mode, uid, gid } = owner;
+        let now = Timestamp::now();
+        let metadata = Metadata {
+            mode,
+            uid,
+            gid,
+            nlink: if matches!(kind, Kind::Directory) {
+                2
+            } else {
+                1
+            },
+            entries: 0,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            xattrs: Xattrs::default(),
+        };
+        Self {
+            inode,
+            kind,
+            metadata: Mutex::new(metadata),
+            space: Arc::clone(space),
+        }
+    }
+
+    pub(crate) fn is_dir(&self) -> bool {
+        matches!(self.kind, Kind::Directory)
+    }
+
+    /// No operation panics while it holds a lock, and if one did all the others should fail too.
+    fn metadata(&self) -> MutexGuard<'_, Metadata> {
+        self.metadata.lock().unwrap()
+    }
+
+    // ---- attributes ------------------------------------------------------------------------------
+
+    /// The kernel may keep them for as long as it does by default: nothing changes but through it, and
+    /// it drops what an operation changes by the way, such as the times of a parent directory.
+    pub(crate) fn attributes(&self) -> EntryAttributes {
+        match &self.kind {
+            Kind::File(contents) => {
+                let contents = contents.read().unwrap();
+                let blocks = contents.allocated() / 512;
+                EntryAttributes {
+                    size: contents.size(),
+                    blocks,
+                    ..self.metadata_attributes()
+                }
+            }
+            Kind::Directory => self.metadata_attributes(),
+            Kind::Symlink(target) => EntryAttributes {
+                size: target.len() as u64,
+                ..self.metadata_attributes()
+            },
+            Kind::Special { rdev } => EntryAttributes {
+                rdev: *rdev,
+                ..self.metadata_attributes()
+            },
+        }
+    }
+
+    fn metadata_attributes(&self) -> EntryAttributes {
+        let metadata = self.metadata();
+        EntryAttributes {
+            ino: self.inode,
+            mode: metadata.mode,
+            nlink: metadata.nlink,
+            uid: metadata.uid,
+            gid: metadata.gid,
+            size: if self.is_dir() {
+                (metadata.entries + 2) * ENTRY_SIZE
+            } else {
+                0
+            },
+            blksize: PAGE as u32,
+            atime: metadata.atime,
+            mtime: metadata.mtime,
+            ctime: metadata.ctime,
+            ..EntryAttributes::default()
+        }
+    }
+
+    /// The kernel has checked that the caller may do it. It also clears the set-user-id and set-group-id
+    /// bits where a change of owner or contents calls for it, by a `mode` among the fields.
+    pub(crate) fn set_attributes(&self, fields: &SetattrFields) -> Result<EntryAttributes> {
+        let now = Timestamp::now();
+        if let Some(size) = fields.size {
+            let Kind::File(contents) = &self.kind else {
+                return Err(if self.is_dir() {
+                    Errno::EISDIR
+                } else {
+                    Errno::EINVAL
+                });
+            };
+            let mut contents = contents.write().unwrap();
+            contents.truncate(size)?;
+            self.metadata().mtime = now;
+        }
+        self.metadata().set(fields, now);
+        Ok(self.attributes())
+    }
+
+    /// The owner of what is created in this directory: the caller, but for the group where the
+    /// directory passes its own on.
+    pub(crate) fn passes_on(&self, mut owner: Ownership) -> Ownership {
+        let metadata = self.metadata();
+        if metadata.mode & libc::S_ISGID != 0 {
+            owner.gid = metadata.gid;
+            if owner.mode & libc::S_IFMT == libc::S_IFDIR {
+                owner.mode |= libc::S_ISGID;
+            }
+        }
+        owner
+    }
+
+    // ---- contents --------------------------------------------------------------------------------
+
+    /// Reads that the kernel's cache answers do not come here, and leave the atime alone.
+    pub(crate) fn read(&self, offset: u64, size: usize, keep_atime: bool) -> Result<Vec<u8>> {
+        let Kind::File(contents) = &self.kind else {
+            return Err(Errno::EINVAL);
+        };
+        let bytes = contents.read().unwrap().read(offset, size);
+        if !keep_atime {
+            self.accessed();
+        }
+        Ok(bytes)
+    }
+
+    /// Returns how much was written; `append` puts it at the end, wherever that is.
+    pub(crate) fn write(&self, offset: u64, data: &WriteBuf, append: bool) -> Result<usize> {
+        let Kind::File(contents) = &self.kind else {
+            return Err(Errno::EINVAL);
+        };
+        let mut contents = contents.write().unwrap();
+        // What comes out of the cache has its place, even if the file was opened for appending.
+        let append = append && !data.is_from_cache();
+        let offset = if append { contents.size() } else { offset };
+        let written = contents.write(offset, data)?;
+        let mut metadata = self.metadata();
+        metadata.mtime = Timestamp::now();
+        metadata.ctime = metadata.mtime;
+        // `write(2)` can return less, and the program goes on with the rest; nobody would for a page.
+        if data.is_from_cache() && written < data.len() {
+            return Err(Errno::ENOSPC);
+        }
+        Ok(written)
+    }
+
+    pub(crate) fn read_link(&self) -> Result<OsString> {
+        let Kind::Symlink(target) = &self.kind else {
+            return Err(Errno::EINVAL);
+        };
+        self.accessed();
+        Ok(target.clone())
+    }
+
+    /// A file, directory or symbolic link was read.
+    pub(crate) fn accessed(&self) {
+        self.metadata().atime = Timestamp::now();
+    }
+
+    // ---- names -----------------------------------------------------------------------------------
+
+    /// The entries of this directory changed: how many there are now, and how many more of them are
+    /// directories, each of which has a link to it.
+    pub(crate) fn entries_changed(&self, now: Timestamp, entries: u64, directories: i32) {
+        let mut metadata = self.metadata();
+        metadata.entries = entries;
+        metadata.nlink = metadata.nlink.saturating_add_signed(directories);
+        metadata.mtime = now;
+        metadata.ctime = now;
+    }
+
+    /// It got one name more; `ENOENT` if it had none, since it is about to go.
+    pub(crate) fn name_added(&self, now: Timestamp) -> Result<()> {
+        let mut metadata = self.metadata();
+        if metadata.nlink == 0 {
+            return Err(Errno::ENOENT);
+        }
+        self.space.take_inode()?;
+        metadata.nlink += 1;
+        metadata.ctime = now;
+        Ok(())
+    }
+
+    /// It lost a name. Returns whether it has others.
+    pub(crate) fn name_removed(&self, now: Timestamp) -> bool {
+        let mut metadata = self.metadata();
+        metadata.nlink = if self.is_dir() { 0 } else { metadata.nlink - 1 };
+        metadata.ctime = now;
+        if metadata.nlink > 0 {
+            self.space.give_inode();
+        }
+        metadata.nlink > 0
+    }
+
+    pub(crate) fn renamed(&self, now: Timestamp) {
+        self.metadata().ctime = now;
+    }
+
+    // ---- extended attributes ---------------------------------------------------------------------
+
+    pub(crate) fn get_xattr(&self, name: &OsStr) -> Result<Vec<u8>> {
+        self.metadata().xattrs.get(name)
+    }
+
+    pub(crate) fn set_xattr(&self, name: &OsStr, value: &[u8], flags: XattrFlags) -> Result<()> {
+        let mut metadata = self.metadata();
+        metadata.xattrs.set(name, value, flags, &self.space)?;
+        metadata.ctime = Timestamp::now();
+        Ok(())
+    }
+
+    pub(crate) fn list_xattrs(&self, administrator: bool) -> Vec<OsString> {
+        self.metadata().xattrs.names(administrator)
+    }
+
+    pub(crate) fn remove_xattr(&self, name: &OsStr) -> Result<()> {
+        let mut metadata = self.metadata();
+        metadata.xattrs.remove(name, &self.space)?;
+        metadata.ctime = Timestamp::now();
+        Ok(())
+    }
+}
+
+impl Metadata {
+    /// Everything but the size.
+    fn set(&mut self, fields: &SetattrFields, now: Timestamp) {
+        let resolve = |time: TimeOrNow| match time {
+            TimeOrNow::Time(time) => time,
+            TimeOrNow::Now => now,
+        };
+        if let Some(mode) = fields.mode {
+            self.mode = self.mode & libc::S_IFMT | mode & !libc::S_IFMT;
+        }
+        self.uid = fields.uid.unwrap_or(self.uid);
+        self.gid = fields.gid.unwrap_or(self.gid);
+        self.atime = fields.atime.map_or(self.atime, resolve);
+        self.mtime = fields.mtime.map_or(self.mtime, resolve);
+        self.ctime = fields.ctime.unwrap_or(now);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.space.give_inode();
+        self.space.give_bytes(self.metadata().xattrs.total_cost());
+    }
+}

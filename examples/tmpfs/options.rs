@@ -1,0 +1,93 @@
+//! The options of the program itself; all others are libfuse's.
+
+use std::error::Error;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use libfuse3::MountOptions;
+
+use crate::contents::PAGE;
+use crate::node::Ownership;
+use crate::space::Space;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Takes `size` and `nr_inodes` out of what goes to libfuse. Both are half of the machine's memory
+/// unless given, where an inode counts as a page.
+pub(crate) fn take_space(options: &mut MountOptions) -> Result<Space> {
+    let half = memory()? / 2;
+    let bytes = take(options, "size", parse_size)?.unwrap_or(half);
+    let inodes = take(options, "nr_inodes", parse_size)?.unwrap_or(half / PAGE);
+    Ok(Space::new(bytes.div_ceil(PAGE) * PAGE, inodes))
+}
+
+/// Takes `mode`, `uid` and `gid` of the root directory. It belongs to whoever runs the program and is
+/// open to everybody, like `/tmp`, unless they say otherwise.
+pub(crate) fn take_root(options: &mut MountOptions) -> Result<Ownership> {
+    let process = fs::metadata("/proc/self")?;
+    let number = |text: &str| text.parse().ok();
+    let mode = |text: &str| {
+        u32::from_str_radix(text, 8)
+            .ok()
+            .filter(|mode| *mode <= 0o7777)
+    };
+    Ok(Ownership {
+        mode: libc::S_IFDIR | take(options, "mode", mode)?.unwrap_or(0o1777),
+        uid: take(options, "uid", number)?.unwrap_or(process.uid()),
+        gid: take(options, "gid", number)?.unwrap_or(process.gid()),
+    })
+}
+
+fn take<T>(
+    options: &mut MountOptions,
+    name: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>> {
+    let Some(value) = options.take(name) else {
+        return Ok(None);
+    };
+    match value.to_str().and_then(parse) {
+        Some(value) => Ok(Some(value)),
+        None => Err(format!("bad value in option {name}={}", value.display()).into()),
+    }
+}
+
+/// A number, or one of kibi, mebi, gibi or tebi, or a percentage of the machine's memory.
+fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number = digits.parse::<u64>().ok()?;
+    match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" => Some(number),
+        "k" => number.checked_mul(1 << 10),
+        "m" => number.checked_mul(1 << 20),
+        "g" => number.checked_mul(1 << 30),
+        "t" => number.checked_mul(1 << 40),
+        "%" => (memory().ok()? / 100).checked_mul(number),
+        _ => None,
+    }
+}
+
+/// The size of the machine's memory in bytes.
+fn memory() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kibibytes = total.and_then(|total| total.trim().strip_suffix(" kB"));
+    let kibibytes = kibibytes.ok_or("/proc/meminfo does not tell MemTotal")?;
+    Ok(kibibytes.parse::<u64>()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_numbers_with_or_without_a_unit() {
+        assert_eq!(parse_size("4096"), Some(4096));
+        assert_eq!(parse_size("64k"), Some(64 << 10));
+        assert_eq!(parse_size("3G"), Some(3 << 30));
+        assert_eq!(parse_size("200%"), parse_size("100%").map(|all| all * 2));
+        for bad in ["", "k", "1kk", "-1", "1.5G", "16777216T", "1x"] {
+            assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+}
