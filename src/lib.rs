@@ -123,3 +123,8 @@ pub use util::syncfs;
 
 /// pyfuse3's name for [`Errno::ENOATTR`].
 pub const ENOATTR: Errno = Errno::ENOATTR;
+
+/// Has the code in README.md compiled along with the examples of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
