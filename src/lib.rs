@@ -124,7 +124,11 @@ pub use util::syncfs;
 /// pyfuse3's name for [`Errno::ENOATTR`].
 pub const ENOATTR: Errno = Errno::ENOATTR;
 
-/// Has the code in README.md compiled along with the examples of the documentation.
+/// Has the code in these documents compiled and run along with the examples above.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/lookup-counts.md")]
+    struct LookupCounts;
+}
