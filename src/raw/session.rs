@@ -197,7 +197,8 @@ impl RawSession {
 
     /// Makes a blocked [`receive`](Self::receive) return, without a signal: the kernel answers a
     /// request for cached data with a message of its own, which one reader receives. No data is
-    /// asked for, so that nothing can block.
+    /// asked for, so that nothing can block. Newer kernels (seen with 6.18) keep cached data of regular
+    /// files only, and answer `EINVAL`.
     pub(crate) fn knock(&self) -> Result<()> {
         let _use = self.begin_use()?;
         // SAFETY: any thread may notify; libfuse owns what the reply needs.

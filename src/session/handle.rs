@@ -7,6 +7,7 @@ use std::sync::Weak;
 use event_listener::Event;
 
 use super::Flag;
+use super::Mountpoint;
 use crate::Errno;
 use crate::raw::RawSession;
 
@@ -15,15 +16,17 @@ pub(super) struct Stop {
     requested: Flag,
     event: Event,
     raw: Weak<RawSession>,
+    mountpoint: Mountpoint,
     readers: usize,
 }
 
 impl Stop {
-    pub(super) fn new(raw: &Arc<RawSession>, readers: usize) -> Self {
+    pub(super) fn new(raw: &Arc<RawSession>, mountpoint: Mountpoint, readers: usize) -> Self {
         Self {
             requested: Flag::default(),
             event: Event::new(),
             raw: Arc::downgrade(raw),
+            mountpoint,
             readers,
         }
     }
@@ -53,6 +56,10 @@ impl Stop {
         };
         // Each reader receives at most one more request, sees the flag, and leaves.
         for _ in 0..self.readers {
+            if self.mountpoint.knock() {
+                continue;
+            }
+            // It was unmounted, perhaps lazily.
             match raw.knock() {
                 Ok(()) => {}
                 // Before INIT, which wakes the reader by itself; or the connection has ended.
