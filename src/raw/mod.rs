@@ -18,6 +18,7 @@ mod request;
 mod session;
 pub(crate) mod sys;
 mod version;
+mod wake;
 
 pub(crate) use buffer::ReceivedBytes;
 pub(crate) use cmdline::libfuse_help;
@@ -28,6 +29,7 @@ pub(crate) use request::RawRequest;
 pub(crate) use session::RawSession;
 pub(crate) use session::daemonize;
 pub(crate) use version::libfuse_version;
+pub(crate) use wake::ReaderThreads;
 
 /// The functions that wrapper.h declares.
 #[allow(

@@ -31,7 +31,6 @@ use super::version;
 use crate::ConnInfo;
 use crate::Errno;
 use crate::Error;
-use crate::Inode;
 use crate::Result;
 use crate::message::Message;
 
@@ -193,25 +192,6 @@ impl RawSession {
     /// How INIT went; `None` before it has come.
     pub(crate) fn init_result(&self) -> Option<Result<()>> {
         self.init_result.get().copied()
-    }
-
-    /// Makes a blocked [`receive`](Self::receive) return, without a signal: the kernel answers a
-    /// request for cached data with a message of its own, which one reader receives. No data is
-    /// asked for, so that nothing can block. Newer kernels (seen with 6.18) keep cached data of regular
-    /// files only, and answer `EINVAL`.
-    pub(crate) fn knock(&self) -> Result<()> {
-        let _use = self.begin_use()?;
-        // SAFETY: any thread may notify; libfuse owns what the reply needs.
-        let result = unsafe {
-            sys::fuse_lowlevel_notify_retrieve(
-                self.as_ptr(),
-                Inode::ROOT.raw(),
-                0,
-                0,
-                ptr::null_mut(),
-            )
-        };
-        ret(result)
     }
 
     /// From here on libfuse keeps quiet about replies that the kernel does not want.

@@ -27,14 +27,6 @@ pub(crate) fn may_access(path: &CStr, mode: i32) -> io::Result<()> {
     check(result as isize).map(drop)
 }
 
-/// Asks the file system that `path` is on for its numbers, which nobody is interested in.
-pub(crate) fn statfs(path: &CStr) -> io::Result<()> {
-    let mut data = std::mem::MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: the path is NUL-terminated, and there is room for the answer.
-    let result = unsafe { libc::statfs(path.as_ptr(), data.as_mut_ptr()) };
-    check(result as isize).map(drop)
-}
-
 pub(crate) fn syncfs(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the descriptor is open.
     let result = unsafe { libc::syncfs(fd.as_raw_fd()) };

@@ -3,32 +3,26 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Weak;
+use std::time::Duration;
 
 use event_listener::Event;
+use smol::Timer;
 
 use super::Flag;
-use super::Mountpoint;
-use crate::Errno;
-use crate::raw::RawSession;
+use crate::raw::ReaderThreads;
 
 /// The wish to end.
+#[derive(Default)]
 pub(super) struct Stop {
     requested: Flag,
     event: Event,
-    raw: Weak<RawSession>,
-    mountpoint: Mountpoint,
-    readers: usize,
+    readers: ReaderThreads,
 }
 
 impl Stop {
-    pub(super) fn new(raw: &Arc<RawSession>, mountpoint: Mountpoint, readers: usize) -> Self {
-        Self {
-            requested: Flag::default(),
-            event: Event::new(),
-            raw: Arc::downgrade(raw),
-            mountpoint,
-            readers,
-        }
+    /// The threads that must notice.
+    pub(super) fn readers(&self) -> &ReaderThreads {
+        &self.readers
     }
 
     pub(super) fn is_requested(&self) -> bool {
@@ -47,28 +41,20 @@ impl Stop {
     }
 
     pub(super) fn request(&self) {
-        if !self.requested.set() {
-            return;
+        if self.requested.set() {
+            self.event.notify(usize::MAX);
+            self.readers.wake();
         }
-        self.event.notify(usize::MAX);
-        let Some(raw) = self.raw.upgrade() else {
-            return;
-        };
-        // Each reader receives at most one more request, sees the flag, and leaves.
-        for _ in 0..self.readers {
-            if self.mountpoint.knock() {
-                continue;
-            }
-            // It was unmounted, perhaps lazily.
-            match raw.knock() {
-                Ok(()) => {}
-                // Before INIT, which wakes the reader by itself; or the connection has ended.
-                Err(Errno::ENOTCONN | Errno::ENODEV | Errno::EBADF) => return,
-                Err(errno) => {
-                    log::warn!("cannot wake a reader: {errno}; it ends with the next request");
-                    return;
-                }
-            }
+    }
+
+    /// Wakes the readers until they have noticed, which the caller finds out: one that was about to
+    /// block has missed the first call.
+    pub(super) async fn keep_waking(&self) {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            Timer::after(pause).await;
+            self.readers.wake();
+            pause = (pause * 2).min(Duration::from_millis(100));
         }
     }
 }

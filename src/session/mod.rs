@@ -145,7 +145,7 @@ impl<O: Operations> Session<O> {
         let mountpoint = mountpoint.mount(&raw)?;
         let shared = Shared {
             operations,
-            stop: Arc::new(Stop::new(&raw, mountpoint.clone(), limits.reader_threads)),
+            stop: Arc::default(),
             raw,
             receiver,
             executor: Executor::new(),

@@ -11,7 +11,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
-use std::thread;
 
 use crate::Error;
 use crate::raw::RawSession;
@@ -21,7 +20,7 @@ use crate::raw::sys;
 const MAX_SYMLINKS: usize = 40;
 
 /// Where a session is mounted.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Mountpoint {
     /// As the caller spelled it.
     given: PathBuf,
@@ -136,19 +135,6 @@ impl Mountpoint {
     /// Whether the file system is still mounted, in this mount namespace.
     pub(super) fn is_mounted(&self) -> bool {
         self.device.is_some() && mounted_device(&self.path) == self.device
-    }
-
-    /// Makes the kernel send a request, from a thread that waits for the answer: `statfs` is never
-    /// answered out of a cache. Whether that could be done.
-    pub(super) fn knock(&self) -> bool {
-        let Ok(path) = CString::new(self.path.as_os_str().as_bytes()) else {
-            return false;
-        };
-        self.is_mounted()
-            && thread::Builder::new()
-                .name("fuse-knock".to_owned())
-                .spawn(move || sys::statfs(&path))
-                .is_ok()
     }
 
     /// Ends the connection: all requests fail, and whoever waits in the kernel comes back.

@@ -37,6 +37,7 @@ pub(super) fn spawn<O: Operations>(
 }
 
 fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
+    let _entered = shared.stop.readers().enter();
     let mut block = shared.raw.take_buffer();
     while !shared.is_stopping() {
         match shared.raw.receive(block) {

@@ -80,7 +80,7 @@ impl<O: Operations> Session<O> {
         });
         let stopped = async {
             shared.stop.requested().await;
-            Timer::after(timeout).await;
+            at_most(timeout, shared.stop.keep_waking()).await;
         };
         // A reader that hangs in a handler must not keep the session from ending.
         let wait = match select(pin!(waiting), pin!(stopped)).await {
@@ -171,7 +171,10 @@ impl<O: Operations> Session<O> {
         let timeout = self.shared.limits.shutdown_timeout;
         self.shared.stop.request();
         let ended = self.ended.clone();
-        smol::block_on(at_most(timeout, all_ended(&ended)));
+        let stop = Arc::clone(&self.shared.stop);
+        smol::block_on(at_most(timeout, async {
+            select(pin!(all_ended(&ended)), pin!(stop.keep_waking())).await;
+        }));
         smol::block_on(self.finish());
 
         // Readers and others that hang in the kernel are freed by an abort; what then is left keeps

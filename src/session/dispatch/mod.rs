@@ -31,10 +31,6 @@ use crate::request::Request;
 /// Works on a message: at once, if there is room for one more handler.
 pub(super) fn dispatch<O: Operations>(shared: &Arc<Shared<O>>, message: Message) {
     match message {
-        // The knock that made this reader look: see `Mountpoint::knock`.
-        Message::Request(request, Operation::Statfs { .. }) if shared.is_stopping() => {
-            let _ = request.answer::<()>(Err(Errno::ENOTCONN));
-        }
         Message::Request(request, operation) => {
             if let Some((request, operation)) = in_flight::admit(shared, request, operation) {
                 handle(shared, request, operation);
