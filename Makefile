@@ -16,7 +16,7 @@ help: ## Show this list
 setup: ## Install what is missing (libfuse3, pkg-config, libclang, ...)
 	@scripts/setup.sh --with $(TOOLS)
 
-demo: setup ## Mount an example and use it
+demo: setup ## Mirror a tree of files, work on it through the mount, compare
 	scripts/demo.sh
 
 test: setup ## Run all tests; with REQUIRE_FUSE=1 none may be skipped for want of /dev/fuse
