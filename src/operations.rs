@@ -174,6 +174,9 @@ pub trait Operations: Send + Sync + 'static {
     ///
     /// By default it logs, as an error, each request in flight: what it is, for whom, since when,
     /// and whether it waits in its handler or in the queue.
+    ///
+    /// The request for it does not queue up behind them. But the kernel holds it back while it looks
+    /// up a name in the root itself, or lists or changes the root.
     fn stacktrace(&self, report: &InFlightReport) {
         log::error!("{report}");
     }

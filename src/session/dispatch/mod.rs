@@ -31,6 +31,10 @@ use crate::request::Request;
 /// Works on a message: at once, if there is room for one more handler.
 pub(super) fn dispatch<O: Operations>(shared: &Arc<Shared<O>>, message: Message) {
     match message {
+        // Never waits its turn: it is about those that do.
+        Message::Request(request, operation) if xattr::asks_for_stacktrace(&operation) => {
+            handle(shared, request, operation);
+        }
         Message::Request(request, operation) => {
             if let Some((request, operation)) = in_flight::admit(shared, request, operation) {
                 handle(shared, request, operation);

@@ -10,12 +10,25 @@ use crate::Inode;
 use crate::Operations;
 use crate::XattrFlags;
 use crate::message::Name;
+use crate::message::Operation;
 use crate::reply::XattrList;
 use crate::reply::XattrValue;
 use crate::request::Request;
 
 /// The attribute of the root whose setting calls [`Operations::stacktrace`].
 const STACKTRACE: &str = "fuse_stacktrace";
+
+/// Whether this is the setting of that attribute.
+pub(super) fn asks_for_stacktrace(operation: &Operation) -> bool {
+    match operation {
+        Operation::Setxattr { inode, name, .. } => is_stacktrace(*inode, name.as_os_str()),
+        _ => false,
+    }
+}
+
+fn is_stacktrace(inode: Inode, name: &OsStr) -> bool {
+    inode == Inode::ROOT && name == OsStr::new(STACKTRACE)
+}
 
 impl<O: Operations> Shared<O> {
     pub(super) async fn setxattr(
@@ -27,7 +40,7 @@ impl<O: Operations> Shared<O> {
         flags: XattrFlags,
     ) {
         let name = name.as_os_str();
-        if inode == Inode::ROOT && name == OsStr::new(STACKTRACE) {
+        if is_stacktrace(inode, name) {
             self.operations.stacktrace(&self.report());
             let _ = request.answer(Ok(()));
             return;
