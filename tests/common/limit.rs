@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Condvar;
@@ -10,6 +12,10 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
+use rustix::mount::unmount;
 
 use super::mountinfo_of;
 use super::say;
@@ -144,15 +150,24 @@ impl Connection {
         if self.device.is_none() || now != self.device {
             return;
         }
-        let Some((_, minor)) = self.device else {
-            return;
-        };
-        let switch = format!("/sys/fs/fuse/connections/{minor}/abort");
-        if fs::write(&switch, "1").is_ok() {
-            return;
+        if let Err(error) = abort_connection(&self.path) {
+            say(format_args!("{:?} cannot be aborted: {error}", self.path));
         }
-        // As `umount -f`: the kernel aborts the connection first, then may find the mount busy.
-        let forced = rustix::mount::unmount(&self.path, rustix::mount::UnmountFlags::FORCE);
-        say(format_args!("{switch} is not there; umount -f: {forced:?}"));
+    }
+}
+
+/// Aborts the connection of a mount: all its requests fail, those to come included.
+pub(super) fn abort_connection(path: &Path) -> io::Result<()> {
+    let Some(mount) = mountinfo_of(path) else {
+        return Ok(());
+    };
+    let switch = format!("/sys/fs/fuse/connections/{}/abort", mount.device.1);
+    if fs::write(switch, "1").is_ok() {
+        return Ok(());
+    }
+    // As `umount -f`: the kernel aborts the connection first, then may find the mount busy.
+    match unmount(path, UnmountFlags::FORCE) {
+        Ok(()) | Err(Errno::BUSY) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -19,8 +19,10 @@
 
 mod limit;
 mod log;
+pub(crate) mod memfs;
 mod mount;
 mod recorder;
+mod wait;
 
 use std::fmt;
 use std::fs;
@@ -42,6 +44,8 @@ pub(crate) use mount::mount_with;
 pub(crate) use mount::mountinfo_of;
 pub(crate) use mount::try_mount_with;
 pub(crate) use recorder::Recorder;
+pub(crate) use wait::Gate;
+pub(crate) use wait::Watch;
 
 /// How long a test may take unless it says otherwise.
 pub(crate) const DEFAULT_LIMIT: Duration = Duration::from_secs(30);

@@ -17,6 +17,7 @@ use libfuse3::SessionHandle;
 
 use super::DEFAULT_LIMIT;
 use super::TimeLimit;
+use super::limit::abort_connection;
 use super::limit::register_mount;
 use super::log;
 
@@ -97,6 +98,11 @@ impl<O: Operations> Mounted<O> {
     /// The number of the connection in `/sys/fs/fuse/connections`: the minor device number.
     pub(crate) fn connection(&self) -> u32 {
         mountinfo_of(&self.path).expect("mounted").device.1
+    }
+
+    /// Aborts the connection: all requests fail that have no answer, and all that are to come.
+    pub(crate) fn abort(&self) {
+        abort_connection(&self.path).expect("aborted");
     }
 
     /// Whether the session has ended by itself.
