@@ -7,7 +7,7 @@ bitflags! {
     ///
     /// `O_CREAT`, `O_EXCL` and `O_NOCTTY` never reach `open`; `O_TRUNC` does only if
     /// [`Capabilities::ATOMIC_O_TRUNC`](crate::Capabilities::ATOMIC_O_TRUNC) was asked for, else a
-    /// `setattr` with size 0 comes first.
+    /// `setattr` with size 0 follows.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct OpenFlags: i32 {
         /// For writing only.
