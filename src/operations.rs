@@ -195,7 +195,8 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Returns the attributes of an inode. `entry_timeout` is not used.
     ///
-    /// `file` is given for `fstat` on an open file. The lookup count does not change.
+    /// `file` is given where the kernel needs the size for an operation on an open file, such as
+    /// `lseek` to its end; not for `fstat`. The lookup count does not change.
     fn getattr(
         &self,
         inode: Inode,

@@ -1,0 +1,9 @@
+//! Each operation through a real mount: a system call goes in; what the handler was given is
+//! asserted, and what the system call returned.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod scripted;
+
+mod inode;
+mod tree;
