@@ -25,7 +25,6 @@ use super::buffer::BufferPool;
 use super::callbacks;
 use super::init_repair::InitRepair;
 use super::log;
-use super::ret;
 use super::shim;
 use super::version;
 use crate::ConnInfo;
@@ -166,10 +165,6 @@ impl RawSession {
         self.buffers.take()
     }
 
-    pub(crate) fn put_back_buffer(&self, block: Block) {
-        self.buffers.put_back(block);
-    }
-
     /// Called by callbacks: hands the message on. It cannot be refused but at the end of the
     /// session, when dropping it answers the request.
     pub(super) fn deliver(&self, message: Message) {
@@ -192,6 +187,27 @@ impl RawSession {
     /// How INIT went; `None` before it has come.
     pub(crate) fn init_result(&self) -> Option<Result<()>> {
         self.init_result.get().copied()
+    }
+
+    /// Whether libfuse has given up the session: `exit` was called, or libfuse and the kernel could
+    /// not agree in INIT.
+    pub(crate) fn has_exited(&self) -> bool {
+        // SAFETY: any thread may ask.
+        unsafe { sys::fuse_session_exited(self.as_ptr()) != 0 }
+    }
+
+    /// Whether the kernel still sends requests: it does until the file system is unmounted and all
+    /// its files are closed, or the connection is aborted.
+    pub(crate) fn is_connected(&self) -> bool {
+        let fd = self.fd();
+        let mut poll = libc::pollfd {
+            fd,
+            events: 0,
+            revents: 0,
+        };
+        // SAFETY: `poll` is one valid element.
+        unsafe { libc::poll(&mut poll, 1, 0) };
+        fd >= 0 && poll.revents & (libc::POLLERR | libc::POLLNVAL) == 0
     }
 
     /// From here on libfuse keeps quiet about replies that the kernel does not want.
@@ -261,5 +277,5 @@ impl Drop for Use<'_> {
 /// sure that there is no other thread.
 pub(crate) fn daemonize() -> Result<()> {
     // SAFETY: with a single thread fork(2) is safe to go on after.
-    ret(unsafe { sys::fuse_daemonize(0) })
+    super::ret(unsafe { sys::fuse_daemonize(0) })
 }

@@ -3,15 +3,19 @@
 //! libfuse has no way to (issue 997), closing the descriptor does not, and polling before each read
 //! would cost every request a system call more. So a thread that shall stop gets a signal with a
 //! handler that does nothing: its system call returns `EINTR`. The signal is a real-time signal that
-//! nobody else has a handler for.
+//! nobody else has a handler for, and is sent only while the thread receives: system calls of handlers
+//! are left alone.
 
 use std::ffi::c_int;
 use std::mem;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 /// The reader threads of one session.
 ///
@@ -20,7 +24,13 @@ use std::sync::PoisonError;
 /// Each thread in the list is running: it leaves the list, under the lock, before it ends.
 #[derive(Default)]
 pub(crate) struct ReaderThreads {
-    threads: Mutex<Vec<libc::pthread_t>>,
+    threads: Mutex<Vec<Arc<Reader>>>,
+}
+
+struct Reader {
+    thread: libc::pthread_t,
+    /// It is in libfuse to receive a request, or about to be.
+    receives: AtomicBool,
 }
 
 impl ReaderThreads {
@@ -29,26 +39,41 @@ impl ReaderThreads {
         if let Some(signal) = signal() {
             unblock(signal);
         }
-        // SAFETY: no preconditions.
-        let thread = unsafe { libc::pthread_self() };
-        self.lock().push(thread);
+        let reader = Arc::new(Reader {
+            // SAFETY: no preconditions.
+            thread: unsafe { libc::pthread_self() },
+            receives: AtomicBool::new(false),
+        });
+        self.lock().push(Arc::clone(&reader));
         Entered {
             threads: self,
-            thread,
+            reader,
         }
     }
 
-    /// Makes the system call return that each of the threads is in. A thread that is about to make
-    /// one misses it: call this again until the threads have noticed.
+    /// Makes the system call return in which threads wait for requests. A thread that is about to
+    /// make one misses it: call this again until the threads have noticed.
     pub(crate) fn wake(&self) {
         let Some(signal) = signal() else { return };
-        for thread in self.lock().iter() {
-            // SAFETY: the thread is running, by the invariants, and the signal has a handler.
-            unsafe { libc::pthread_kill(*thread, signal) };
+        for reader in self.lock().iter() {
+            if reader.receives.load(Ordering::SeqCst) {
+                // SAFETY: the thread is running, by the invariants, and the signal has a handler.
+                unsafe { libc::pthread_kill(reader.thread, signal) };
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<libc::pthread_t>> {
+    /// Whether this thread is one of them.
+    pub(crate) fn are_current(&self) -> bool {
+        // SAFETY: no preconditions.
+        let current = unsafe { libc::pthread_self() };
+        self.lock().iter().any(|reader| {
+            // SAFETY: both threads are running, by the invariants.
+            unsafe { libc::pthread_equal(reader.thread, current) != 0 }
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Reader>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -56,12 +81,31 @@ impl ReaderThreads {
 /// A thread's place in the list.
 pub(crate) struct Entered<'a> {
     threads: &'a ReaderThreads,
-    thread: libc::pthread_t,
+    reader: Arc<Reader>,
+}
+
+impl Entered<'_> {
+    /// Calls `receive`, out of which [`ReaderThreads::wake`] brings this thread, unless
+    /// `is_stopping`.
+    pub(crate) fn receive<R>(
+        &self,
+        is_stopping: impl FnOnce() -> bool,
+        receive: impl FnOnce() -> R,
+    ) -> Option<R> {
+        // In this order: whoever stops the session says so first, and looks at `receives` then.
+        self.reader.receives.store(true, Ordering::SeqCst);
+        let result = (!is_stopping()).then(receive);
+        self.reader.receives.store(false, Ordering::SeqCst);
+        result
+    }
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.threads.lock().retain(|thread| *thread != self.thread);
+        let this = &self.reader;
+        self.threads
+            .lock()
+            .retain(|reader| !Arc::ptr_eq(reader, this));
     }
 }
 

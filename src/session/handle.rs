@@ -2,31 +2,49 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::Weak;
 use std::time::Duration;
+use std::time::Instant;
 
 use event_listener::Event;
-use smol::Timer;
 
 use super::Flag;
 use crate::raw::ReaderThreads;
 
-/// The wish to end.
+/// What has made a session end: the first of what did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A handle of ours, or the session's drop.
+    Terminated,
+    Signal(i32),
+    /// A reader came to its end: nothing can be received any more.
+    ReaderEnded,
+}
+
+/// The wish to end, and those who must hear of it.
 #[derive(Default)]
 pub(super) struct Stop {
-    requested: Flag,
+    requested: OnceLock<(Cause, Instant)>,
     event: Event,
     readers: ReaderThreads,
+    /// Handlers have come to their end, or were dropped; what is left is `destroy`.
+    handlers_ended: Flag,
 }
 
 impl Stop {
-    /// The threads that must notice.
-    pub(super) fn readers(&self) -> &ReaderThreads {
-        &self.readers
+    pub(super) fn is_requested(&self) -> bool {
+        self.requested.get().is_some()
     }
 
-    pub(super) fn is_requested(&self) -> bool {
-        self.requested.get()
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.requested.get().map(|(cause, _)| *cause)
+    }
+
+    /// When handlers must have come to their end; called when the stop has been requested.
+    pub(super) fn deadline(&self, timeout: Duration) -> Instant {
+        let requested = self.requested.get().map(|(_, at)| *at);
+        requested.unwrap_or_else(Instant::now) + timeout
     }
 
     /// Waits until the session shall end.
@@ -40,22 +58,24 @@ impl Stop {
         }
     }
 
-    pub(super) fn request(&self) {
-        if self.requested.set() {
+    pub(super) fn request(&self, cause: Cause) {
+        if self.requested.set((cause, Instant::now())).is_ok() {
             self.event.notify(usize::MAX);
             self.readers.wake();
         }
     }
 
-    /// Wakes the readers until they have noticed, which the caller finds out: one that was about to
-    /// block has missed the first call.
-    pub(super) async fn keep_waking(&self) {
-        let mut pause = Duration::from_millis(1);
-        loop {
-            Timer::after(pause).await;
-            self.readers.wake();
-            pause = (pause * 2).min(Duration::from_millis(100));
-        }
+    pub(super) fn set_handlers_ended(&self) {
+        self.handlers_ended.set();
+    }
+
+    pub(super) fn have_handlers_ended(&self) -> bool {
+        self.handlers_ended.get()
+    }
+
+    /// Those who must be woken until they have left.
+    pub(super) fn readers(&self) -> &ReaderThreads {
+        &self.readers
     }
 }
 
@@ -81,7 +101,7 @@ impl SessionHandle {
     #[doc(alias = "fuse_session_exit")]
     pub fn terminate(&self) {
         if let Some(stop) = self.stop.upgrade() {
-            stop.request();
+            stop.request(Cause::Terminated);
         }
     }
 }

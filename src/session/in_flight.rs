@@ -49,6 +49,8 @@ struct State {
     waiting: HashMap<u64, Waiting>,
     queue: VecDeque<(Request, Operation, Instant)>,
     next_ticket: u64,
+    /// The session has come to its end: nobody will poll handlers any more.
+    closed: bool,
 }
 
 struct Waiting {
@@ -61,6 +63,11 @@ struct Waiting {
 impl InFlight {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a handler waits.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.lock().waiting.is_empty()
     }
 
     /// Number of handlers that wait.
@@ -82,9 +89,11 @@ impl InFlight {
         }
     }
 
-    /// Takes out what is still there: requests that no handler has seen, and handlers.
+    /// Takes out what is still there: requests that no handler has seen, and handlers. From here on
+    /// none are added.
     pub(super) fn take_all(&self) -> (Vec<Request>, Vec<Task<()>>) {
         let mut state = self.lock();
+        state.closed = true;
         let requests = state.queue.drain(..).map(|(request, ..)| request).collect();
         self.queued.store(0, Ordering::Release);
         let tasks = state
@@ -152,6 +161,9 @@ pub(super) fn admit<O: Operations>(
     if state.waiting.len() < shared.limits.max_in_flight {
         return Some((request, operation));
     }
+    if state.closed {
+        return None; // Which answers it.
+    }
     // Lets an interruption end it while it is queued.
     request.context().interrupt.watch();
     state.queue.push_back((request, operation, Instant::now()));
@@ -169,6 +181,8 @@ pub(super) fn start<O: Operations>(
     // The executor polls again, with a waker of its own, so that a wake-up until then is not lost.
     if poll(&mut future, info, &mut Context::from_waker(Waker::noop())).is_pending() {
         wait(shared, info, future);
+    } else {
+        drop_handler(future, info);
     }
 }
 
@@ -195,6 +209,14 @@ fn poll(future: &mut Handler, info: RequestInfo, cx: &mut Context<'_>) -> Poll<(
     })
 }
 
+/// Drops a handler, which answers its request if it has not done so. What it drops may panic.
+fn drop_handler(future: Handler, info: RequestInfo) {
+    let result = catch_unwind(AssertUnwindSafe(|| drop(future)));
+    if result.is_err() {
+        log::error!("{info}: the handler panicked when it was dropped");
+    }
+}
+
 /// A handler on the executor.
 struct Waiter<O: Operations> {
     future: Option<Handler>,
@@ -218,7 +240,9 @@ impl<O: Operations> Future for Waiter<O> {
 impl<O: Operations> Drop for Waiter<O> {
     /// Makes room, whether the handler came to its end or was cancelled.
     fn drop(&mut self) {
-        drop(self.future.take());
+        if let Some(future) = self.future.take() {
+            drop_handler(future, self.info);
+        }
         let in_flight = &self.shared.in_flight;
         let ended = in_flight.lock().waiting.remove(&self.ticket);
         in_flight.waiting.fetch_sub(1, Ordering::AcqRel);
@@ -235,6 +259,12 @@ fn wait<O: Operations>(shared: &Arc<Shared<O>>, info: RequestInfo, future: Handl
     let in_flight = &shared.in_flight;
     let ticket = {
         let mut state = in_flight.lock();
+        if state.closed {
+            drop(state);
+            log::warn!("{info}: the session has ended meanwhile: answered with EIO");
+            drop_handler(future, info);
+            return;
+        }
         let ticket = state.next_ticket;
         state.next_ticket += 1;
         state.waiting.insert(

@@ -53,13 +53,10 @@ pub(crate) struct Shared<O> {
     in_flight: InFlight,
     limits: Limits,
     stop: Arc<Stop>,
+    mountpoint: Arc<Mountpoint>,
 }
 
 impl<O> Shared<O> {
-    fn is_stopping(&self) -> bool {
-        self.stop.is_requested()
-    }
-
     fn report(&self) -> InFlightReport {
         self.in_flight.report()
     }
@@ -110,7 +107,6 @@ pub struct Session<O: Operations> {
     readers: Vec<JoinHandle<()>>,
     /// Where readers tell that they have ended; closed when all have.
     ended: Receiver<ReaderEnd>,
-    mountpoint: Mountpoint,
     destroyed: Flag,
     closed: bool,
 }
@@ -146,6 +142,7 @@ impl<O: Operations> Session<O> {
         let shared = Shared {
             operations,
             stop: Arc::default(),
+            mountpoint: Arc::new(mountpoint),
             raw,
             receiver,
             executor: Executor::new(),
@@ -156,7 +153,6 @@ impl<O: Operations> Session<O> {
             shared: Arc::new(shared),
             readers: Vec::new(),
             ended: async_channel::bounded(1).1,
-            mountpoint,
             destroyed: Flag::default(),
             closed: false,
         })
@@ -171,7 +167,7 @@ impl<O: Operations> Session<O> {
     /// The absolute path of the mountpoint.
     #[must_use]
     pub fn mountpoint(&self) -> &Path {
-        self.mountpoint.path()
+        self.shared.mountpoint.path()
     }
 
     /// What ends the session from elsewhere.
@@ -226,7 +222,7 @@ impl<O: Operations> Drop for Session<O> {
 impl<O: Operations> fmt::Debug for Session<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("mountpoint", &self.mountpoint.path())
+            .field("mountpoint", &self.mountpoint())
             .field("in_flight", &self.shared.in_flight.len())
             .finish_non_exhaustive()
     }

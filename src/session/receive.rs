@@ -12,6 +12,7 @@ use async_channel::Sender;
 
 use super::Shared;
 use super::dispatch::dispatch;
+use super::handle::Cause;
 use crate::Errno;
 use crate::Operations;
 use crate::Result;
@@ -30,6 +31,9 @@ pub(super) fn spawn<O: Operations>(
         .name(format!("fuse-reader-{index}"))
         .spawn(move || {
             let result = receive_all(&shared);
+            // Whatever has ended this reader ends the session; the other readers leave, too.
+            shared.mountpoint.look();
+            shared.stop.request(Cause::ReaderEnded);
             drop(shared);
             // The other side goes away only when nobody wants to know.
             let _ = ended.try_send(result);
@@ -37,10 +41,15 @@ pub(super) fn spawn<O: Operations>(
 }
 
 fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
-    let _entered = shared.stop.readers().enter();
+    let reader = shared.stop.readers().enter();
     let mut block = shared.raw.take_buffer();
-    while !shared.is_stopping() {
-        match shared.raw.receive(block) {
+    let is_stopping = || shared.stop.is_requested();
+    loop {
+        let received = reader.receive(is_stopping, || shared.raw.receive(block));
+        let Some(received) = received else {
+            return Ok(());
+        };
+        match received {
             Ok(Some(next)) => block = next,
             Ok(None) => return Ok(()),
             // Another thread has closed the session.
@@ -52,9 +61,10 @@ fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
         if let Some(Err(_)) = shared.raw.init_result() {
             return Ok(()); // `run` reports it.
         }
+        if shared.raw.has_exited() && !shared.stop.is_requested() {
+            return Err(Errno::EPROTO);
+        }
     }
-    shared.raw.put_back_buffer(block);
-    Ok(())
 }
 
 /// Starts the handlers of all messages that there are.

@@ -5,7 +5,9 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
+use async_channel::Receiver;
 use async_signal::Signal;
 use async_signal::Signals;
 use futures::FutureExt;
@@ -16,10 +18,18 @@ use smol::Timer;
 
 use super::Session;
 use super::Unmount;
+use super::handle::Cause;
 use super::receive;
 use super::receive::ReaderEnd;
 use crate::Error;
 use crate::Operations;
+
+/// How long those who use the session's descriptor, but are no handlers, may take at least: reads of
+/// files, notifications, and whoever has to be freed by an abort.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
+
+/// How often readers are woken, at first and at most.
+const WAKE_INTERVAL: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
 
 /// Why a session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +45,6 @@ pub enum ExitReason {
     Aborted,
 }
 
-/// How the session came to its end, apart from errors of single readers.
-enum Wait {
-    Ended(ReaderEnd),
-    Signal(i32),
-}
-
 impl<O: Operations> Session<O> {
     /// Answers requests until the session ends, and says why it did.
     ///
@@ -50,7 +54,7 @@ impl<O: Operations> Session<O> {
     /// Unmounting is left to [`close`](Session::close) or drop, if nobody else has done it.
     ///
     /// Dropping the future ends the session, too; then [`Operations::destroy`] is called by
-    /// `close`.
+    /// `close`. A session that has ended does not run again.
     ///
     /// # Errors
     ///
@@ -64,52 +68,37 @@ impl<O: Operations> Session<O> {
         let stop_on_drop = StopOnDrop(self);
         stop_on_drop.0.start_readers()?;
         let signals = stop_on_drop.0.signals()?;
-        let ended = stop_on_drop.0.ended.clone();
-        let timeout = shared.limits.shutdown_timeout;
-
-        let waiting = shared.executor.run(async {
-            let readers = pin!(all_ended(&ended));
-            match select(readers, pin!(next_signal(signals))).await {
-                Either::Left((end, _)) => Wait::Ended(end),
-                Either::Right((signal, readers)) => {
-                    shared.stop.request();
-                    at_most(timeout, readers).await;
-                    Wait::Signal(signal)
-                }
+        let running = async {
+            let signal = pin!(next_signal(signals));
+            match select(signal, pin!(shared.stop.requested())).await {
+                Either::Left((signal, _)) => shared.stop.request(Cause::Signal(signal)),
+                Either::Right(((), _)) => {}
             }
-        });
-        let stopped = async {
-            shared.stop.requested().await;
-            at_most(timeout, shared.stop.keep_waking()).await;
+            let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
+            stop_on_drop.0.readers_ended(deadline).await
         };
-        // A reader that hangs in a handler must not keep the session from ending.
-        let wait = match select(pin!(waiting), pin!(stopped)).await {
-            Either::Left((wait, _)) => wait,
-            Either::Right(((), _)) => Wait::Ended(Ok(())),
-        };
-        let terminated = shared.stop.is_requested();
-        shared.stop.request();
-        shared
-            .executor
-            .run(at_most(timeout, shared.in_flight.is_empty()))
-            .await;
+        let end = shared.executor.run(running).await;
         stop_on_drop.0.finish().await;
 
         if let Some(Err(errno)) = shared.raw.init_result() {
             return Err(Error::Init(errno));
         }
-        match wait {
-            Wait::Signal(signal) => Ok(ExitReason::Signal(signal)),
-            Wait::Ended(Err(errno)) => Err(Error::Receive(errno)),
-            Wait::Ended(Ok(())) if terminated => Ok(ExitReason::Terminated),
-            Wait::Ended(Ok(())) if stop_on_drop.0.mountpoint.is_mounted() => {
-                Ok(ExitReason::Aborted)
-            }
-            Wait::Ended(Ok(())) => Ok(ExitReason::Unmounted),
+        if let Some(Err(errno)) = end {
+            return Err(Error::Receive(errno));
         }
+        Ok(match shared.stop.cause() {
+            Some(Cause::Signal(signal)) => ExitReason::Signal(signal),
+            Some(Cause::ReaderEnded) if shared.mountpoint.is_mounted() => ExitReason::Aborted,
+            Some(Cause::ReaderEnded) => ExitReason::Unmounted,
+            Some(Cause::Terminated) | None => ExitReason::Terminated,
+        })
     }
 
     fn start_readers(&mut self) -> Result<(), Error> {
+        if self.shared.stop.is_requested() {
+            return Ok(());
+        }
+        self.shared.mountpoint.set_served(true);
         let (sender, receiver) = async_channel::bounded(self.shared.limits.reader_threads);
         self.ended = receiver;
         for index in 0..self.shared.limits.reader_threads {
@@ -129,30 +118,54 @@ impl<O: Operations> Session<O> {
             .map_err(|error| Error::system("cannot handle SIGINT, SIGTERM and SIGHUP", error))
     }
 
-    /// Answers what is still there, whether its handler is done or not, and calls `destroy`.
+    /// Wakes the readers until all have ended, or time is up; the first error that one of them met.
+    ///
+    /// One that hangs in a handler must not keep the session from ending.
+    async fn readers_ended(&self, deadline: Instant) -> Option<ReaderEnd> {
+        let mut all_ended = pin!(all_ended(&self.ended));
+        let [mut interval, longest] = WAKE_INTERVAL;
+        loop {
+            match select(all_ended, Timer::after(interval)).await {
+                Either::Left((end, _)) => return Some(end),
+                Either::Right((now, _)) if now >= deadline => return None,
+                Either::Right((_, still)) => all_ended = still,
+            }
+            self.shared.stop.readers().wake();
+            interval = longest.min(interval * 2);
+        }
+    }
+
+    /// Waits for handlers until time is up, answers what is left, and calls `destroy`.
     async fn finish(&mut self) {
         let shared = &self.shared;
-        // From here on nobody cares about answers that the kernel does not want.
-        shared.raw.exit();
+        shared.mountpoint.set_served(false);
+        let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
         shared
             .executor
             .run(async {
-                // Cancelling a handler may make room for others that were about to be queued.
+                until(deadline, shared.in_flight.is_empty()).await;
+                // From here on nobody cares about answers that the kernel does not want.
+                shared.raw.exit();
                 loop {
                     let (requests, tasks) = shared.in_flight.take_all();
-                    if requests.is_empty() && tasks.is_empty() {
-                        break;
-                    }
                     let count = requests.len() + tasks.len();
-                    log::warn!("{count} requests have not ended in time: answered with EIO");
+                    if count > 0 {
+                        log::warn!("{count} requests have not ended in time: answered with EIO");
+                    }
                     drop(requests);
                     for task in tasks {
                         task.cancel().await;
                     }
+                    if !shared.in_flight.has_waiting() {
+                        break;
+                    }
+                    // A reader has begun to hand over one more, and is about to be done with it.
+                    Timer::after(WAKE_INTERVAL[0]).await;
                 }
                 while let Ok(message) = shared.receiver.try_recv() {
                     drop(message);
                 }
+                shared.stop.set_handlers_ended();
                 if shared.raw.init_result() == Some(Ok(())) && self.destroyed.set() {
                     let destroy = std::panic::AssertUnwindSafe(shared.operations.destroy());
                     if destroy.catch_unwind().await.is_err() {
@@ -168,38 +181,46 @@ impl<O: Operations> Session<O> {
         if std::mem::replace(&mut self.closed, true) {
             return Ok(());
         }
-        let timeout = self.shared.limits.shutdown_timeout;
-        self.shared.stop.request();
-        let ended = self.ended.clone();
-        let stop = Arc::clone(&self.shared.stop);
-        smol::block_on(at_most(timeout, async {
-            select(pin!(all_ended(&ended)), pin!(stop.keep_waking())).await;
-        }));
-        smol::block_on(self.finish());
+        let shared = Arc::clone(&self.shared);
+        shared.stop.request(Cause::Terminated);
+        let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
+        smol::block_on(async {
+            shared.executor.run(self.readers_ended(deadline)).await;
+            self.finish().await;
+        });
 
-        // Readers and others that hang in the kernel are freed by an abort; what then is left keeps
-        // the descriptor open, since it may use it at any time.
-        let mut busy = self.wait_until_unused(timeout);
+        // Whoever still hangs in the kernel is freed by an abort; what then is left keeps the
+        // descriptor open, since it may use it at any time.
+        let mut busy = self.wait_until_unused(deadline.max(Instant::now() + GRACE));
         if busy > 0 {
-            self.mountpoint.abort();
-            busy = self.wait_until_unused(timeout);
+            shared.mountpoint.abort(&shared.raw);
+            busy = self.wait_until_unused(Instant::now() + GRACE);
         }
-        if busy > 0 {
-            self.mountpoint.detach();
-            return Err(Error::Busy(busy));
-        }
+        shared.mountpoint.look();
         if unmount == Unmount::Yes {
-            self.shared.raw.unmount();
-            self.mountpoint.detach();
+            // libfuse unmounts by path, whatever is mounted there by now.
+            if busy == 0 && !shared.mountpoint.is_gone() {
+                shared.raw.unmount();
+            }
+            shared.mountpoint.detach();
+        }
+        if busy > 0 {
+            return Err(Error::Busy(busy));
         }
         Ok(())
     }
 
     /// Waits for those who use the session's descriptor; returns how many still do.
-    fn wait_until_unused(&mut self, timeout: Duration) -> usize {
-        smol::block_on(async {
-            at_most(timeout, self.shared.raw.unused()).await;
-        });
+    fn wait_until_unused(&mut self, deadline: Instant) -> usize {
+        let raw = &self.shared.raw;
+        smol::block_on(until(deadline, async {
+            self.readers_ended(deadline).await;
+            raw.unused().await;
+            // Each request holds on to the session until it is answered.
+            while Arc::strong_count(raw) > 1 {
+                Timer::after(WAKE_INTERVAL[0]).await;
+            }
+        }));
         let all_ended = self.ended.is_closed();
         let readers = std::mem::take(&mut self.readers);
         let (done, hanging): (Vec<_>, Vec<_>) = readers
@@ -209,7 +230,9 @@ impl<O: Operations> Session<O> {
             drop(reader.join());
         }
         self.readers = hanging;
-        self.shared.raw.refuse_use() + self.readers.len()
+        let raw = &self.shared.raw;
+        let users = raw.refuse_use() + self.readers.len();
+        users.max(Arc::strong_count(raw) - 1)
     }
 }
 
@@ -217,12 +240,12 @@ struct StopOnDrop<'a, O: Operations>(&'a mut Session<O>);
 
 impl<O: Operations> Drop for StopOnDrop<'_, O> {
     fn drop(&mut self) {
-        self.0.shared.stop.request();
+        self.0.shared.stop.request(Cause::Terminated);
     }
 }
 
 /// Waits until all readers have ended; the first error that one of them met.
-async fn all_ended(ended: &async_channel::Receiver<ReaderEnd>) -> ReaderEnd {
+async fn all_ended(ended: &Receiver<ReaderEnd>) -> ReaderEnd {
     let mut end = Ok(());
     while let Ok(result) = ended.recv().await {
         end = end.and(result);
@@ -244,7 +267,8 @@ async fn next_signal(signals: Option<Signals>) -> i32 {
     }
 }
 
-/// Waits for `future`, but no longer than `timeout`.
-async fn at_most(timeout: Duration, future: impl Future) {
-    select(pin!(future), pin!(Timer::after(timeout))).await;
+/// Waits for `future`, but no longer than this. Whether it came to its end.
+pub(super) async fn until(deadline: Instant, future: impl Future) -> bool {
+    let (future, timer) = (pin!(future), pin!(Timer::at(deadline)));
+    matches!(select(future, timer).await, Either::Left(_))
 }

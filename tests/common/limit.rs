@@ -84,7 +84,7 @@ impl TimeLimit {
 }
 
 /// Has the mount on `path` aborted when the time of this thread is up.
-pub(super) fn register_mount(path: PathBuf) {
+pub(crate) fn register_mount(path: PathBuf) {
     let device = mountinfo_of(&path).map(|mount| mount.device);
     LIMITS.with_borrow(|limits| {
         for state in limits {

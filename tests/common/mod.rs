@@ -34,10 +34,12 @@ use std::time::Duration;
 use std::time::Instant;
 
 pub(crate) use limit::TimeLimit;
+pub(crate) use limit::register_mount;
 pub(crate) use log::Line;
 pub(crate) use log::assert_logged;
 pub(crate) use log::assert_quiet;
 pub(crate) use log::log_lines;
+pub(crate) use mount::MountDir;
 pub(crate) use mount::Mounted;
 pub(crate) use mount::mount;
 pub(crate) use mount::mount_with;

@@ -35,6 +35,49 @@ pub(crate) struct Mounted<O: Operations> {
     _limit: Option<TimeLimit>,
 }
 
+/// An empty directory to mount on, for tests that make their session themselves, or have another
+/// process mount.
+///
+/// Removed when it is dropped; that nothing stays mounted is asserted, and seen to if the test fails.
+pub(crate) struct MountDir(PathBuf);
+
+impl MountDir {
+    pub(crate) fn new() -> Self {
+        log::install();
+        let dir = tempfile::Builder::new().prefix("libfuse3-").tempdir();
+        let path = dir.and_then(|dir| dir.keep().canonicalize());
+        Self(path.expect("a directory to mount on"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A path in it.
+    pub(crate) fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The number of the connection in `/sys/fs/fuse/connections`: the minor device number.
+    pub(crate) fn connection(&self) -> u32 {
+        mountinfo_of(&self.0).expect("mounted").device.1
+    }
+}
+
+impl Drop for MountDir {
+    fn drop(&mut self) {
+        let left = mountinfo_of(&self.0);
+        if left.is_some() {
+            let lazily = rustix::mount::UnmountFlags::DETACH;
+            let _ = rustix::mount::unmount(&self.0, lazily);
+        }
+        drop(fs::remove_dir(&self.0));
+        if !thread::panicking() {
+            assert!(left.is_none(), "still mounted: {left:?}");
+        }
+    }
+}
+
 /// Mounts a file system with the default options.
 pub(crate) fn mount<O: Operations>(ops: O) -> Mounted<O> {
     mount_with(ops, |builder| builder)
