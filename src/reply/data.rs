@@ -17,17 +17,17 @@ pub(crate) struct Bounded {
 
 impl Reply for Bounded {
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
-        let Some(bytes) = self.data.as_slice() else {
-            return request.reply_err(Errno::EIO); // Files are sent elsewhere.
-        };
-        if bytes.len() > self.size {
-            let (len, size) = (bytes.len(), self.size);
+        let (len, size) = (self.data.len(), self.size);
+        if len > size {
             return refuse(
                 request,
                 info,
                 format_args!("{len} bytes where {size} were asked for"),
             );
         }
+        let Some(bytes) = self.data.as_slice() else {
+            return request.reply_err(Errno::EIO); // Files are sent elsewhere.
+        };
         request.reply_buf(bytes)
     }
 }
