@@ -5,5 +5,6 @@
 mod common;
 mod scripted;
 
+mod file;
 mod inode;
 mod tree;

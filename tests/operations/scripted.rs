@@ -85,43 +85,49 @@ pub(crate) struct Caller {
     pub(crate) umask: u32,
 }
 
-type Hook<F> = Option<Box<F>>;
+/// Makes a closure for each operation.
+macro_rules! hooks {
+    ($($operation:ident: ($($argument:ty),*) -> $answer:ty,)*) => {
+        /// What a handler answers; not implemented if there is none.
+        ///
+        /// `getattr` and `lookup` take the place of the entries that the file system was made with.
+        #[derive(Default)]
+        pub(crate) struct Hooks {
+            $(pub(crate) $operation: Option<Box<dyn Fn($($argument),*) -> Result<$answer> + Send + Sync>>,)*
+        }
+    };
+}
 
-/// What a handler answers; not implemented if there is none.
-#[derive(Default)]
-pub(crate) struct Hooks {
-    pub(crate) init: Hook<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync>,
-    /// Instead of the inodes that the file system was made with.
-    pub(crate) getattr: Hook<dyn Fn(Inode) -> Result<EntryAttributes> + Send + Sync>,
-    /// Instead of the names that the file system was made with.
-    pub(crate) lookup: Hook<dyn Fn(Inode, &OsStr) -> Result<EntryAttributes> + Send + Sync>,
-    pub(crate) setattr:
-        Hook<dyn Fn(Inode, &SetattrFields) -> Result<EntryAttributes> + Send + Sync>,
-    pub(crate) readlink: Hook<dyn Fn() -> Result<OsString> + Send + Sync>,
-    pub(crate) access: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) mknod: Hook<dyn Fn(u32, u64) -> Result<EntryAttributes> + Send + Sync>,
-    pub(crate) mkdir: Hook<dyn Fn(u32) -> Result<EntryAttributes> + Send + Sync>,
-    pub(crate) unlink: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) rmdir: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) symlink: Hook<dyn Fn() -> Result<EntryAttributes> + Send + Sync>,
-    pub(crate) rename: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) link: Hook<dyn Fn(Inode) -> Result<EntryAttributes> + Send + Sync>,
-    pub(crate) open: Hook<dyn Fn() -> Result<FileInfo> + Send + Sync>,
-    pub(crate) create: Hook<dyn Fn(u32) -> Result<(FileInfo, EntryAttributes)> + Send + Sync>,
-    pub(crate) read: Hook<dyn Fn(u64, usize) -> Result<Data> + Send + Sync>,
-    pub(crate) write: Hook<dyn Fn(u64, WriteBuf) -> Result<usize> + Send + Sync>,
-    pub(crate) flush: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) release: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) fsync: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) opendir: Hook<dyn Fn() -> Result<FileInfo> + Send + Sync>,
-    pub(crate) readdir: Hook<dyn Fn(u64, &mut ReaddirToken) -> Result<()> + Send + Sync>,
-    pub(crate) releasedir: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) fsyncdir: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) statfs: Hook<dyn Fn() -> Result<StatvfsData> + Send + Sync>,
-    pub(crate) setxattr: Hook<dyn Fn() -> Result<()> + Send + Sync>,
-    pub(crate) getxattr: Hook<dyn Fn() -> Result<Vec<u8>> + Send + Sync>,
-    pub(crate) listxattr: Hook<dyn Fn() -> Result<Vec<OsString>> + Send + Sync>,
-    pub(crate) removexattr: Hook<dyn Fn() -> Result<()> + Send + Sync>,
+hooks! {
+    init: (&mut ConnInfo) -> (),
+    getattr: (Inode) -> EntryAttributes,
+    lookup: (Inode, &OsStr) -> EntryAttributes,
+    setattr: (Inode, &SetattrFields) -> EntryAttributes,
+    readlink: () -> OsString,
+    access: () -> (),
+    mknod: (u32, u64) -> EntryAttributes,
+    mkdir: (u32) -> EntryAttributes,
+    unlink: () -> (),
+    rmdir: () -> (),
+    symlink: () -> EntryAttributes,
+    rename: () -> (),
+    link: (Inode) -> EntryAttributes,
+    open: () -> FileInfo,
+    create: (u32) -> (FileInfo, EntryAttributes),
+    read: (u64, usize) -> Data,
+    write: (u64, WriteBuf) -> usize,
+    flush: () -> (),
+    release: () -> (),
+    fsync: () -> (),
+    opendir: () -> FileInfo,
+    readdir: (u64, &mut ReaddirToken) -> (),
+    releasedir: () -> (),
+    fsyncdir: () -> (),
+    statfs: () -> StatvfsData,
+    setxattr: () -> (),
+    getxattr: () -> Vec<u8>,
+    listxattr: () -> Vec<OsString>,
+    removexattr: () -> (),
 }
 
 /// Sets what a handler answers: `answer!(fs.unlink = || Ok(()))`.

@@ -269,7 +269,7 @@ fn forgets_come_in_batches() {
     assert!(batches.iter().any(|len| *len > 1), "{batches:?}");
 }
 
-/// A file handle as NFS servers use it, by open_by_handle_at(2).
+/// A file handle as NFS servers use it, by `open_by_handle_at(2)`.
 mod handle {
     use std::io;
     use std::os::fd::AsRawFd;
