@@ -66,8 +66,9 @@ impl<O: Operations> Session<O> {
         let shared = Arc::clone(&self.shared);
         // If this future is dropped before its end, the readers are told to leave.
         let stop_on_drop = StopOnDrop(self);
-        stop_on_drop.0.start_readers()?;
+        // First, so that a signal is handled as soon as the file system is seen to answer.
         let signals = stop_on_drop.0.signals()?;
+        stop_on_drop.0.start_readers()?;
         let running = async {
             let signal = pin!(next_signal(signals));
             match select(signal, pin!(shared.stop.requested())).await {
