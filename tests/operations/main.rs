@@ -5,6 +5,8 @@
 mod common;
 mod scripted;
 
+mod dir;
 mod file;
 mod inode;
 mod tree;
+mod xattr;
