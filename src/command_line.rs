@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use crate::Error;
@@ -267,6 +268,8 @@ fn run<O: Operations>(
     }
     let mountpoint = line.mountpoint.take().unwrap_or_default();
     name_it(&mut line.options, &line.program);
+    // One that comes before it is handled would leave the mount behind.
+    let blocked = raw::sys::block_signals(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP])?;
     let mut session = builder
         .options(line.options)
         .handle_signals(true)
@@ -274,7 +277,15 @@ fn run<O: Operations>(
     if !line.foreground {
         session.daemonize()?;
     }
-    let result = smol::block_on(session.run());
+    let result = smol::block_on(async {
+        let mut running = pin!(session.run());
+        let ended = smol::future::poll_once(&mut running).await;
+        drop(blocked);
+        match ended {
+            Some(result) => result,
+            None => running.await,
+        }
+    });
     session.close(Unmount::Yes)?;
     result?;
     Ok(())

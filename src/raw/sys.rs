@@ -2,6 +2,8 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 
@@ -59,4 +61,43 @@ pub(crate) fn getxattr(path: &CStr, name: &CStr, value: &mut [u8]) -> io::Result
         )
     };
     check(result)
+}
+
+/// Signals that this thread does not receive: they wait until this is dropped.
+#[must_use = "they are received again when this is dropped"]
+pub(crate) struct BlockedSignals {
+    before: libc::sigset_t,
+    /// Bound to the thread.
+    not_send: PhantomData<*const ()>,
+}
+
+/// Blocks these signals for this thread, and for those that it starts meanwhile.
+pub(crate) fn block_signals(signals: &[i32]) -> io::Result<BlockedSignals> {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: there is room for a set.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for signal in signals {
+        // SAFETY: the set has been initialized.
+        check(unsafe { libc::sigaddset(set.as_mut_ptr(), *signal) } as isize)?;
+    }
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: both are sets, the first initialized, the second to be.
+    let result =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr()) };
+    if result != 0 {
+        return Err(io::Error::from_raw_os_error(result));
+    }
+    Ok(BlockedSignals {
+        // SAFETY: pthread_sigmask(3) has initialized it.
+        before: unsafe { before.assume_init() },
+        not_send: PhantomData,
+    })
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        let unused = std::ptr::null_mut();
+        // SAFETY: the set is one that pthread_sigmask(3) has returned.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, unused) };
+    }
 }
