@@ -168,9 +168,11 @@ impl Server {
             let line = line.unwrap();
             Some(line.split_once("mounted on ")?.1.into())
         });
+        let mountpoint: PathBuf = mountpoint.expect("the process says where");
+        common::register_mount(mountpoint.clone());
         Self {
             process,
-            mountpoint: mountpoint.expect("the process says where"),
+            mountpoint,
             lines,
         }
     }

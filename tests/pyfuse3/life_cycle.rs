@@ -30,6 +30,7 @@ use libfuse3::Unmount;
 
 use crate::common;
 use crate::common::Gate;
+use crate::common::MountDir;
 use crate::common::Recorder;
 use crate::common::TimeLimit;
 use crate::common::Watch;
@@ -106,8 +107,13 @@ impl Operations for Waiting {
     }
 }
 
-fn directory() -> tempfile::TempDir {
-    tempfile::tempdir().unwrap()
+/// A session that does not run yet. What is dropped last comes first.
+fn mount_only<O: Operations>(fs: O) -> (TimeLimit, MountDir, Session<O>) {
+    let limit = TimeLimit::new(common::DEFAULT_LIMIT);
+    let dir = MountDir::new();
+    let session = Session::builder(fs).mount(dir.path()).unwrap();
+    common::register_mount(dir.path().to_owned());
+    (limit, dir, session)
 }
 
 #[test]
@@ -160,9 +166,7 @@ fn terminate_from_another_thread_ends_the_session() {
 #[test]
 fn terminate_before_run_ends_it_at_once() {
     common::require_fuse!();
-    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
-    let dir = directory();
-    let mut session = Session::builder(Waiting::new()).mount(dir.path()).unwrap();
+    let (_limit, dir, mut session) = mount_only(Waiting::new());
     session.handle().terminate();
     assert_eq!(
         smol::block_on(session.run()).unwrap(),
@@ -306,11 +310,7 @@ fn no_more_handlers_wait_than_max_in_flight() {
 #[test]
 fn close_can_leave_a_dead_mount_behind() {
     common::require_fuse!();
-    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
-    let dir = directory();
-    let mut session = Session::builder(MemFs::default())
-        .mount(dir.path())
-        .unwrap();
+    let (_limit, dir, mut session) = mount_only(MemFs::default());
     let handle = session.handle();
     let path = dir.path().to_owned();
     let client = thread::spawn(move || {
@@ -342,9 +342,7 @@ fn close_can_leave_a_dead_mount_behind() {
 #[test]
 fn a_session_that_never_ran_is_unmounted_when_it_is_dropped() {
     common::require_fuse!();
-    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
-    let dir = directory();
-    let session = Session::builder(Waiting::new()).mount(dir.path()).unwrap();
+    let (_limit, dir, session) = mount_only(Waiting::new());
     let fs = Arc::clone(session.operations());
     assert!(common::is_mounted(dir.path()));
     drop(session);
@@ -373,9 +371,7 @@ fn block_on_foreign_executor<T>(future: impl Future<Output = T>) -> T {
 #[test]
 fn run_works_on_an_executor_that_is_not_smols() {
     common::require_fuse!();
-    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
-    let dir = directory();
-    let mut session = Session::builder(Waiting::new()).mount(dir.path()).unwrap();
+    let (_limit, dir, mut session) = mount_only(Waiting::new());
     let gate = Arc::clone(&session.operations().gate);
     let handle = session.handle();
     let path = dir.path().join("dir/slow");
@@ -397,9 +393,7 @@ fn run_works_on_an_executor_that_is_not_smols() {
 #[test]
 fn dropping_the_future_of_run_ends_the_session() {
     common::require_fuse!();
-    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
-    let dir = directory();
-    let mut session = Session::builder(Waiting::new()).mount(dir.path()).unwrap();
+    let (_limit, dir, mut session) = mount_only(Waiting::new());
     let fs = Arc::clone(session.operations());
     let (answered, has_answered) = mpsc::channel();
     let path = dir.path().join("dir");
@@ -465,11 +459,7 @@ fn many_queued_notifications_do_not_hold_up_the_end() {
 #[test]
 fn daemonize_is_refused_once_there_are_threads() {
     common::require_fuse!();
-    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
-    let dir = directory();
-    let session = Session::builder(MemFs::default())
-        .mount(dir.path())
-        .unwrap();
+    let (_limit, _dir, session) = mount_only(MemFs::default());
     let error = session.daemonize().unwrap_err();
     assert!(matches!(error, Error::Daemonize(_)), "{error}");
     assert!(error.to_string().contains("threads"), "{error}");

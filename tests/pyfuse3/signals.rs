@@ -56,6 +56,7 @@ impl Server {
             _limit: limit,
         };
         server.mountpoint = server.line("mounted on ").into();
+        common::register_mount(server.mountpoint.clone());
         server
     }
 
