@@ -16,6 +16,7 @@
 
 #![allow(dead_code, reason = "no test binary uses all of it")]
 #![allow(unused_imports, reason = "no test binary uses all of it")]
+#![allow(unused_macros, reason = "no test binary uses all of it")]
 
 mod limit;
 mod log;
