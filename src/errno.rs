@@ -80,7 +80,7 @@ impl Errno {
     pub const NOT_IMPLEMENTED: Self = Self(NOT_IMPLEMENTED);
 
     /// The error with this number; `None` unless it is one that the kernel takes as an answer (1 to
-    /// 999).
+    /// 511): those beyond are its own, and an answer with one of them would never reach the caller.
     ///
     /// ```
     /// use libfuse3::Errno;
@@ -90,7 +90,9 @@ impl Errno {
     /// ```
     #[must_use]
     pub const fn from_raw(number: i32) -> Option<Self> {
-        if number > 0 && number < 1000 {
+        /// `ERESTARTSYS`, the first of the kernel's own (`fuse_dev_do_write` in fs/fuse/dev.c).
+        const FIRST_OF_THE_KERNEL: i32 = 512;
+        if number > 0 && number < FIRST_OF_THE_KERNEL {
             Some(Self(number))
         } else {
             None
