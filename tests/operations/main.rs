@@ -8,5 +8,6 @@ mod scripted;
 mod dir;
 mod file;
 mod inode;
+mod misc;
 mod tree;
 mod xattr;
