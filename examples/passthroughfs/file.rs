@@ -1,0 +1,125 @@
+//! Open files.
+
+use std::io::IoSlice;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+
+use libfuse3::Errno;
+use libfuse3::OpenFlags;
+use libfuse3::Result;
+use rustix::buffer::spare_capacity;
+use rustix::fs::OFlags;
+use rustix::io::ReadWriteFlags;
+
+use crate::node::Node;
+use crate::node::errno;
+
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    fd: OwnedFd,
+}
+
+impl AsFd for OpenFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl From<OwnedFd> for OpenFile {
+    fn from(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+}
+
+impl OpenFile {
+    /// Opens the file that a node stands for.
+    pub(crate) fn open(node: &Node, flags: OpenFlags, writeback: bool) -> Result<Self> {
+        let wanted = source_flags(flags, writeback);
+        let fd = match node.reopen(wanted) {
+            // A file with the attribute `a` can be opened for appending only.
+            Err(Errno::EPERM) if flags.contains(OpenFlags::APPEND) => {
+                node.reopen(wanted | OFlags::APPEND)
+            }
+            result => result,
+        }?;
+        Ok(Self { fd })
+    }
+
+    /// Reads `size` bytes; fewer only at the end, since the kernel takes less for the end.
+    pub(crate) fn read(&self, offset: u64, size: usize) -> Result<Vec<u8>> {
+        let mut data = Vec::with_capacity(size);
+        while data.len() < size {
+            let here = offset + data.len() as u64;
+            match rustix::io::pread(&self.fd, spare_capacity(&mut data), here) {
+                Ok(0) => break,
+                Ok(_) | Err(rustix::io::Errno::INTR) => (),
+                Err(error) => return Err(errno(error)),
+            }
+        }
+        // The buffer may have become larger than it was asked to be.
+        data.truncate(size);
+        Ok(data)
+    }
+
+    /// Writes all of `data` at `offset`, or at the end of the file; less only if that fails on the way.
+    pub(crate) fn write(&self, offset: u64, data: &[u8], append: bool) -> Result<usize> {
+        // The descriptor lacks O_APPEND, which would send what the kernel writes out of its cache to
+        // the end as well; and a program may switch the flag on and off.
+        let flags = if append {
+            ReadWriteFlags::APPEND
+        } else {
+            ReadWriteFlags::empty()
+        };
+        let mut written = 0;
+        while written < data.len() {
+            let rest = IoSlice::new(&data[written..]);
+            match rustix::io::pwritev2(&self.fd, &[rest], offset + written as u64, flags) {
+                Ok(0) => break,
+                Ok(count) => written += count,
+                Err(rustix::io::Errno::INTR) => (),
+                Err(_) if written > 0 => break,
+                Err(error) => return Err(errno(error)),
+            }
+        }
+        Ok(written)
+    }
+
+    /// What closing the source file says, as that is where some file systems tell of lost data.
+    pub(crate) fn flush(&self) -> Result<()> {
+        let duplicate = rustix::io::fcntl_dupfd_cloexec(&self.fd, 0).map_err(errno)?;
+        nix::unistd::close(duplicate)
+            .map_err(|error| Errno::from_raw(error as i32).unwrap_or(Errno::EIO))
+    }
+}
+
+/// `fsync` or `fdatasync`. May take long.
+pub(crate) fn sync(fd: impl AsFd, datasync: bool) -> Result<()> {
+    if datasync {
+        rustix::fs::fdatasync(fd)
+    } else {
+        rustix::fs::fsync(fd)
+    }
+    .map_err(errno)
+}
+
+/// The flags to open the source with, for a file that a program opened with `flags`.
+///
+/// `O_APPEND` is left to [`OpenFile::write`]. `O_DIRECT` would put conditions on our buffers, and the
+/// cache that it is to bypass is the mirror's.
+pub(crate) fn source_flags(flags: OpenFlags, writeback: bool) -> OFlags {
+    let passed_on = OpenFlags::WRONLY
+        | OpenFlags::RDWR
+        | OpenFlags::TRUNC
+        | OpenFlags::SYNC
+        | OpenFlags::DSYNC
+        | OpenFlags::NOATIME
+        | OpenFlags::NONBLOCK;
+    let mut source = OFlags::from_bits_retain((flags & passed_on).bits().cast_unsigned());
+    if writeback && source.contains(OFlags::WRONLY) {
+        // The kernel reads the pages that it is to write parts of.
+        source.remove(OFlags::WRONLY);
+        source.insert(OFlags::RDWR);
+    }
+    source | OFlags::CLOEXEC
+}

@@ -1,0 +1,382 @@
+//! The operations, each done to the source.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::os::fd::AsFd;
+
+use libfuse3::Capabilities;
+use libfuse3::ConnInfo;
+use libfuse3::Data;
+use libfuse3::EntryAttributes;
+use libfuse3::Errno;
+use libfuse3::FileInfo;
+use libfuse3::FileRef;
+use libfuse3::Forget;
+use libfuse3::Inode;
+use libfuse3::OpenFlags;
+use libfuse3::Operations;
+use libfuse3::ReaddirToken;
+use libfuse3::ReleaseFlags;
+use libfuse3::Rename;
+use libfuse3::RequestContext;
+use libfuse3::Result;
+use libfuse3::SetattrFields;
+use libfuse3::StatvfsData;
+use libfuse3::WriteBuf;
+use libfuse3::XattrFlags;
+use rustix::fs::AtFlags;
+use rustix::fs::FileType;
+use rustix::fs::OFlags;
+use rustix::fs::RenameFlags;
+
+use super::ACL_PREFIX;
+use super::Passthrough;
+use crate::dir::Directory;
+use crate::file;
+use crate::file::OpenFile;
+use crate::node::Node;
+use crate::node::errno;
+use crate::options::Cache;
+
+impl Operations for Passthrough {
+    // Without the lists, the kernel would grant what a list of the source denies. With them it checks
+    // the permissions of every call, whatever the mount options are.
+    const ENABLE_ACL: bool = true;
+
+    // ---- session ---------------------------------------------------------------------------------
+
+    fn init(&self, conn: &mut ConnInfo) -> Result<()> {
+        // The umask is for the source to apply: see `new_permissions`.
+        conn.want(Capabilities::DONT_MASK | Capabilities::POSIX_ACL)?;
+        if self.options.writeback {
+            conn.want(Capabilities::WRITEBACK_CACHE)?;
+        }
+        if self.options.timeout.is_zero() {
+            // The kernel would throw away at once the attributes that a listing brings.
+            conn.unwant(Capabilities::READDIRPLUS);
+        } else {
+            conn.want_if_capable(Capabilities::READDIRPLUS_AUTO);
+        }
+        Ok(())
+    }
+
+    async fn destroy(&self) {
+        self.nodes.drain();
+    }
+
+    // ---- inode -----------------------------------------------------------------------------------
+
+    async fn forget(&self, inodes: &[Forget]) {
+        self.nodes.forget(inodes);
+    }
+
+    async fn getattr(
+        &self,
+        inode: Inode,
+        _file: Option<FileRef>,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let stat = self.nodes.get(inode)?.stat()?;
+        Ok(self.entry(inode, &stat))
+    }
+
+    async fn setattr(
+        &self,
+        inode: Inode,
+        fields: SetattrFields,
+        file: Option<FileRef>,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let node = self.nodes.get(inode)?;
+        let file = file.map(|file| self.files.get(file.fh)).transpose()?;
+        node.set_attributes(&fields, file.as_ref().map(|file| file.as_fd()))?;
+        Ok(self.entry(inode, &node.stat()?))
+    }
+
+    async fn readlink(&self, inode: Inode, _ctx: &RequestContext) -> Result<OsString> {
+        self.nodes.get(inode)?.target()
+    }
+
+    // ---- tree ------------------------------------------------------------------------------------
+
+    async fn lookup(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        // NFS servers ask for `.`, of files too, and for `..`, which must not lead out of the source.
+        if name == "." || (name == ".." && parent == Inode::ROOT) {
+            return self.look_up_again(parent);
+        }
+        self.look_up(&*self.nodes.get(parent)?, name)
+    }
+
+    async fn mknod(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        mode: u32,
+        rdev: u64,
+        ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let parent = self.nodes.get(parent)?;
+        let permissions = self.new_permissions(&parent, mode, ctx);
+        let file_type = FileType::from_raw_mode(mode);
+        self.credentials.as_caller(ctx, || {
+            rustix::fs::mknodat(&*parent, name, file_type, permissions, rdev)
+        })?;
+        self.look_up(&parent, name)
+    }
+
+    async fn mkdir(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        mode: u32,
+        ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let parent = self.nodes.get(parent)?;
+        let permissions = self.new_permissions(&parent, mode, ctx);
+        self.credentials
+            .as_caller(ctx, || rustix::fs::mkdirat(&*parent, name, permissions))?;
+        self.look_up(&parent, name)
+    }
+
+    async fn unlink(&self, parent: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
+        let parent = self.nodes.get(parent)?;
+        rustix::fs::unlinkat(&*parent, name, AtFlags::empty()).map_err(errno)
+    }
+
+    async fn rmdir(&self, parent: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
+        let parent = self.nodes.get(parent)?;
+        rustix::fs::unlinkat(&*parent, name, AtFlags::REMOVEDIR).map_err(errno)
+    }
+
+    async fn symlink(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        target: &OsStr,
+        ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let parent = self.nodes.get(parent)?;
+        self.credentials
+            .as_caller(ctx, || rustix::fs::symlinkat(target, &*parent, name))?;
+        self.look_up(&parent, name)
+    }
+
+    async fn rename(&self, rename: Rename<'_>, _ctx: &RequestContext) -> Result<()> {
+        let from = self.nodes.get(rename.parent)?;
+        let to = self.nodes.get(rename.new_parent)?;
+        let flags = RenameFlags::from_bits_retain(rename.flags.bits());
+        rustix::fs::renameat_with(&*from, rename.name, &*to, rename.new_name, flags).map_err(errno)
+    }
+
+    async fn link(
+        &self,
+        inode: Inode,
+        new_parent: Inode,
+        new_name: &OsStr,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let node = self.nodes.get(inode)?;
+        node.link(&*self.nodes.get(new_parent)?, new_name)?;
+        self.look_up_again(inode)
+    }
+
+    // ---- file ------------------------------------------------------------------------------------
+
+    async fn open(
+        &self,
+        inode: Inode,
+        flags: OpenFlags,
+        _ctx: &RequestContext,
+    ) -> Result<FileInfo> {
+        let node = self.nodes.get(inode)?;
+        Ok(self.file_info(OpenFile::open(&node, flags, self.options.writeback)?))
+    }
+
+    async fn create(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        mode: u32,
+        flags: OpenFlags,
+        ctx: &RequestContext,
+    ) -> Result<(FileInfo, EntryAttributes)> {
+        let parent = self.nodes.get(parent)?;
+        let permissions = self.new_permissions(&parent, mode, ctx);
+        let source_flags =
+            file::source_flags(flags, self.options.writeback) | OFlags::CREATE | OFlags::EXCL;
+        let created = self.credentials.as_caller(ctx, || {
+            rustix::fs::openat(&*parent, name, source_flags, permissions)
+        });
+        let fd = match created {
+            // The name has come into being since the kernel looked for it, and whether the caller may
+            // open that file has not been checked. ESTALE makes the kernel look again.
+            Err(Errno::EEXIST) if !flags.contains(OpenFlags::EXCL) => return Err(Errno::ESTALE),
+            created => created?,
+        };
+        let entry = self.remember(Node::of(&fd)?)?;
+        Ok((self.file_info(fd.into()), entry))
+    }
+
+    async fn read(
+        &self,
+        file: FileRef,
+        offset: u64,
+        size: usize,
+        _ctx: &RequestContext,
+    ) -> Result<Data> {
+        Ok(self.files.get(file.fh)?.read(offset, size)?.into())
+    }
+
+    async fn write(
+        &self,
+        file: FileRef,
+        offset: u64,
+        data: WriteBuf,
+        _ctx: &RequestContext,
+    ) -> Result<usize> {
+        // With the writeback cache the kernel has found the end of the file by itself.
+        let append = file.flags.contains(OpenFlags::APPEND)
+            && !data.is_from_cache()
+            && !self.options.writeback;
+        self.files.get(file.fh)?.write(offset, &data, append)
+    }
+
+    async fn flush(&self, file: FileRef, _ctx: &RequestContext) -> Result<()> {
+        self.files.get(file.fh)?.flush()
+    }
+
+    async fn release(
+        &self,
+        file: FileRef,
+        _flags: ReleaseFlags,
+        _ctx: &RequestContext,
+    ) -> Result<()> {
+        self.files.remove(file.fh);
+        Ok(())
+    }
+
+    async fn fsync(&self, file: FileRef, datasync: bool, _ctx: &RequestContext) -> Result<()> {
+        let file = self.files.get(file.fh)?;
+        smol::unblock(move || file::sync(&*file, datasync)).await
+    }
+
+    // ---- dir -------------------------------------------------------------------------------------
+
+    async fn opendir(
+        &self,
+        inode: Inode,
+        _flags: OpenFlags,
+        _ctx: &RequestContext,
+    ) -> Result<FileInfo> {
+        let directory = Directory::open(&*self.nodes.get(inode)?)?;
+        let keep = self.options.cache == Cache::Always;
+        let fh = self.directories.insert(directory);
+        Ok(FileInfo {
+            keep_cache: keep,
+            cache_readdir: keep,
+            ..FileInfo::new(fh)
+        })
+    }
+
+    async fn readdir(
+        &self,
+        dir: FileRef,
+        start_id: u64,
+        reply: &mut ReaddirToken,
+        _ctx: &RequestContext,
+    ) -> Result<()> {
+        let node = self.nodes.get(dir.inode)?;
+        let dev = node.cached_dev()?;
+        let mut listed = 0;
+        let result = self.directories.get(dir.fh)?.read(start_id, |entry| {
+            let looked_up = if reply.wants_attributes() && !entry.is_dot_or_dot_dot() {
+                match self.look_up(&node, &entry.name) {
+                    Ok(attributes) => Some(attributes),
+                    // It was removed after the directory was read.
+                    Err(Errno::ENOENT) => return true,
+                    // The name at least can be told.
+                    Err(_) => None,
+                }
+            } else {
+                None
+            };
+            let attributes = looked_up.unwrap_or_else(|| self.listed_by_name(entry, dev));
+            let accepted = reply.add(&entry.name, &attributes, entry.next);
+            if accepted {
+                listed += 1;
+            } else {
+                self.nodes.forget(&[Forget {
+                    inode: attributes.ino,
+                    nlookup: 1,
+                }]);
+            }
+            accepted
+        });
+        // With an error the kernel would not see the entries before it. It will come again.
+        if listed > 0 { Ok(()) } else { result }
+    }
+
+    async fn releasedir(&self, dir: FileRef, _ctx: &RequestContext) -> Result<()> {
+        self.directories.remove(dir.fh);
+        Ok(())
+    }
+
+    async fn fsyncdir(&self, dir: FileRef, datasync: bool, _ctx: &RequestContext) -> Result<()> {
+        let directory = self.directories.get(dir.fh)?;
+        smol::unblock(move || file::sync(&*directory, datasync)).await
+    }
+
+    async fn statfs(&self, inode: Inode, _ctx: &RequestContext) -> Result<StatvfsData> {
+        let stat = rustix::fs::fstatvfs(&*self.nodes.get(inode)?).map_err(errno)?;
+        Ok(StatvfsData {
+            bsize: u32::try_from(stat.f_bsize).unwrap_or(u32::MAX),
+            frsize: u32::try_from(stat.f_frsize).unwrap_or(u32::MAX),
+            blocks: stat.f_blocks,
+            bfree: stat.f_bfree,
+            bavail: stat.f_bavail,
+            files: stat.f_files,
+            ffree: stat.f_ffree,
+            favail: stat.f_favail,
+            namemax: u32::try_from(stat.f_namemax).unwrap_or(u32::MAX),
+        })
+    }
+
+    // ---- xattr -----------------------------------------------------------------------------------
+
+    async fn setxattr(
+        &self,
+        inode: Inode,
+        name: &OsStr,
+        value: &[u8],
+        flags: XattrFlags,
+        _ctx: &RequestContext,
+    ) -> Result<()> {
+        self.nodes.get(inode)?.set_xattr(name, value, flags)
+    }
+
+    async fn getxattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<Vec<u8>> {
+        match self.nodes.get(inode)?.get_xattr(name) {
+            // Where the source has no access control lists, the kernel must not take that for a
+            // failure to check permissions.
+            Err(Errno::EOPNOTSUPP)
+                if name.as_encoded_bytes().starts_with(ACL_PREFIX.as_bytes()) =>
+            {
+                Err(Errno::ENOATTR)
+            }
+            result => result,
+        }
+    }
+
+    async fn listxattr(&self, inode: Inode, _ctx: &RequestContext) -> Result<Vec<OsString>> {
+        self.nodes.get(inode)?.list_xattrs()
+    }
+
+    async fn removexattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
+        self.nodes.get(inode)?.remove_xattr(name)
+    }
+}

@@ -1,0 +1,110 @@
+//! Mirrors a directory tree somewhere else.
+//!
+//! ```sh
+//! mkdir -p /tmp/mirror
+//! cargo run --release --example passthroughfs -- /usr/share/doc /tmp/mirror
+//! ls /tmp/mirror                    # what `ls /usr/share/doc` shows
+//! fusermount3 -u /tmp/mirror
+//! ```
+//!
+//! What is done to the mirror is done to the source, and what happens in the source shows in the mirror
+//! at once. Run by root, with `-o allow_other`, it serves all users with the permissions, owners and
+//! access control lists of the source.
+//!
+//! `-o timeout=1` lets the kernel keep names and attributes for a second, which is several times as
+//! fast; changes made to the source behind the mirror's back then show a second late.
+//!
+//! It needs Linux 5.8, and one file descriptor for each inode that the kernel knows of. The limit is
+//! raised as far as allowed; beyond it, calls fail with "Too many open files" (`ulimit -Hn`).
+
+#![forbid(unsafe_code)]
+
+mod credentials;
+mod dir;
+mod file;
+mod fs;
+mod handles;
+mod node;
+mod options;
+
+use std::error::Error;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use libfuse3::Program;
+use libfuse3::Session;
+use rustix::fs::FileType;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+
+use crate::fs::Passthrough;
+use crate::node::Node;
+use crate::options::Options;
+
+/// So many requests may wait for a disk at once.
+const READER_THREADS: usize = 4;
+
+fn main() -> ExitCode {
+    env_logger::init();
+    Program::new("SOURCE MOUNTPOINT", "Mirrors the directory SOURCE.")
+        .option(
+            "-o timeout=SECONDS",
+            "how long the kernel may keep names and attributes (0; with cache=always a day)",
+        )
+        .option(
+            "-o cache=never|auto|always",
+            "what it may keep of files: nothing, until the next open (auto), all",
+        )
+        .option("-o writeback", "let the kernel collect writes")
+        .run(|command_line| {
+            let options = Options::parse(
+                command_line.options.take("cache"),
+                command_line.options.take("timeout"),
+                command_line.options.take("writeback"),
+            )?;
+            let [source] = command_line.operands.as_slice() else {
+                return Err("expected two arguments: SOURCE MOUNTPOINT".into());
+            };
+            let source = open_source(source)?;
+            let mountpoint = command_line.mountpoint.as_deref();
+            let mountpoint = mountpoint.and_then(|path| path.canonicalize().ok());
+            raise_file_limit();
+            // The kernel has taken off the callers' umask, and this process is to take off no more.
+            rustix::process::umask(rustix::fs::Mode::empty());
+            let passthrough = Passthrough::new(source, mountpoint, options)?;
+            Ok(Session::builder(passthrough).reader_threads(READER_THREADS))
+        })
+}
+
+/// Opens the directory to mirror.
+fn open_source(path: &OsStr) -> Result<Node, Box<dyn Error>> {
+    let shown = Path::new(path).display();
+    let source = Node::open(path).map_err(|error| format!("{shown}: {error}"))?;
+    let mode = source.stat()?.stx_mode;
+    if FileType::from_raw_mode(mode.into()) != FileType::Directory {
+        return Err(format!("{shown}: not a directory").into());
+    }
+    node::open_proc_self_fd().map_err(|error| format!("/proc is needed: {error}"))?;
+    Ok(source)
+}
+
+/// Raises the limit of open files: without bounds if this program may, else as far as it may.
+fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let largest = std::fs::read_to_string("/proc/sys/fs/nr_open");
+    let largest = largest.ok().and_then(|number| number.trim().parse().ok());
+    let raised = [
+        Rlimit {
+            current: largest,
+            maximum: largest,
+        },
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    ];
+    let _ = raised
+        .into_iter()
+        .find(|&limit| rustix::process::setrlimit(Resource::Nofile, limit).is_ok());
+}

@@ -1,0 +1,65 @@
+//! The program's own `-o` options.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// What the kernel may keep of the files' contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cache {
+    /// Nothing: each `read` and `write` reaches the source.
+    Never,
+    /// What has been read, until the file is opened again or its attributes say that it has changed.
+    Auto,
+    /// All that fits in memory. For a source that nobody else changes.
+    Always,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) cache: Cache,
+    /// How long the kernel may keep names and attributes.
+    pub(crate) timeout: Duration,
+    /// Whether the kernel collects writes.
+    pub(crate) writeback: bool,
+}
+
+impl Options {
+    /// Reads the options' values, where they are given.
+    pub(crate) fn parse(
+        cache: Option<OsString>,
+        timeout: Option<OsString>,
+        writeback: Option<OsString>,
+    ) -> Result<Self, String> {
+        let cache = match cache
+            .as_ref()
+            .map(|value| value.to_string_lossy())
+            .as_deref()
+        {
+            Some("never") => Cache::Never,
+            None | Some("auto") => Cache::Auto,
+            Some("always") => Cache::Always,
+            Some(other) => {
+                return Err(format!(
+                    "option cache={other}: expected never, auto or always"
+                ));
+            }
+        };
+        let timeout = match timeout {
+            Some(value) => parse_seconds(&value.to_string_lossy())?,
+            None if cache == Cache::Always => Duration::from_secs(24 * 60 * 60),
+            None => Duration::ZERO,
+        };
+        Ok(Self {
+            cache,
+            timeout,
+            writeback: writeback.is_some(),
+        })
+    }
+}
+
+fn parse_seconds(value: &str) -> Result<Duration, String> {
+    let seconds = value.parse().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| format!("option timeout={value}: expected seconds, such as 0 or 1.5"))
+}
