@@ -12,7 +12,7 @@ use rustix::thread::set_capabilities;
 use rustix::thread::set_thread_res_gid;
 use rustix::thread::set_thread_res_uid;
 
-use crate::node::errno;
+use crate::path_fd::errno;
 
 /// Lets one system call run as the caller of a request.
 ///

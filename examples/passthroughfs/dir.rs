@@ -16,8 +16,8 @@ use rustix::fs::OFlags;
 use rustix::fs::RawDir;
 use rustix::fs::SeekFrom;
 
-use crate::node::Node;
-use crate::node::errno;
+use crate::path_fd::PathFd;
+use crate::path_fd::errno;
 
 /// How much of a directory is read at once.
 const BUFFER_SIZE: usize = 32 * 1024;
@@ -61,8 +61,8 @@ impl AsFd for Directory {
 }
 
 impl Directory {
-    pub(crate) fn open(node: &Node) -> Result<Self> {
-        let fd = node.reopen(OFlags::RDONLY | OFlags::DIRECTORY)?;
+    pub(crate) fn open(inode: &PathFd) -> Result<Self> {
+        let fd = inode.reopen(OFlags::RDONLY | OFlags::DIRECTORY)?;
         Ok(Self {
             fd,
             stream: Mutex::default(),

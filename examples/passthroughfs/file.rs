@@ -12,8 +12,8 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
 use rustix::io::ReadWriteFlags;
 
-use crate::node::Node;
-use crate::node::errno;
+use crate::path_fd::PathFd;
+use crate::path_fd::errno;
 
 #[derive(Debug)]
 pub(crate) struct OpenFile {
@@ -33,13 +33,13 @@ impl From<OwnedFd> for OpenFile {
 }
 
 impl OpenFile {
-    /// Opens the file that a node stands for.
-    pub(crate) fn open(node: &Node, flags: OpenFlags, writeback: bool) -> Result<Self> {
+    /// Opens a file.
+    pub(crate) fn open(inode: &PathFd, flags: OpenFlags, writeback: bool) -> Result<Self> {
         let wanted = source_flags(flags, writeback);
-        let fd = match node.reopen(wanted) {
+        let fd = match inode.reopen(wanted) {
             // A file with the attribute `a` can be opened for appending only.
             Err(Errno::EPERM) if flags.contains(OpenFlags::APPEND) => {
-                node.reopen(wanted | OFlags::APPEND)
+                inode.reopen(wanted | OFlags::APPEND)
             }
             result => result,
         }?;

@@ -5,8 +5,11 @@ mod operations;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
@@ -25,11 +28,12 @@ use crate::file::OpenFile;
 use crate::handles::Handles;
 use crate::node::Key;
 use crate::node::Node;
-use crate::node::attributes;
-use crate::node::errno;
-use crate::node::permissions;
 use crate::options::Cache;
 use crate::options::Options;
+use crate::path_fd::PathFd;
+use crate::path_fd::attributes;
+use crate::path_fd::errno;
+use crate::path_fd::permissions;
 
 /// The extended attributes that hold access control lists.
 const ACL_PREFIX: &str = "system.posix_acl_";
@@ -40,9 +44,15 @@ const DEFAULT_ACL: &str = "system.posix_acl_default";
 /// An inode is held by a descriptor from its first lookup until the kernel forgets it, and all work is
 /// done through descriptors. So it does not matter what is renamed or removed meanwhile, and by whom,
 /// and no symbolic link of the source is ever followed.
+///
+/// Of more inodes than there may be descriptors, the later ones are found by name each time: see
+/// [`Node`].
 #[derive(Debug)]
 pub(crate) struct Passthrough {
     nodes: InodeTable<Key, Node>,
+    max_held: usize,
+    /// Whether there are inodes that are not held, or were.
+    some_not_held: AtomicBool,
     files: Handles<OpenFile>,
     directories: Handles<Directory>,
     credentials: Credentials,
@@ -53,11 +63,18 @@ pub(crate) struct Passthrough {
 
 impl Passthrough {
     /// The tree below `source`, a directory. If its mirror is to appear somewhere below it, at
-    /// `mountpoint`, that place is left out.
-    pub(crate) fn new(source: Node, mountpoint: Option<PathBuf>, options: Options) -> Result<Self> {
+    /// `mountpoint`, that place is left out. Up to `max_held` inodes are held by a descriptor.
+    pub(crate) fn new(
+        source: PathFd,
+        mountpoint: Option<PathBuf>,
+        options: Options,
+        max_held: usize,
+    ) -> Result<Self> {
         let key = Key::from(&source.stat()?);
         Ok(Self {
-            nodes: InodeTable::new(key, source),
+            nodes: InodeTable::new(key, Node::held(key, source)),
+            max_held,
+            some_not_held: AtomicBool::new(false),
             files: Handles::default(),
             directories: Handles::default(),
             credentials: Credentials::of_this_process(),
@@ -65,6 +82,11 @@ impl Passthrough {
             devices: Devices::new(key.dev),
             mountpoint,
         })
+    }
+
+    /// A descriptor of an inode.
+    fn fd(&self, inode: Inode) -> Result<Arc<PathFd>> {
+        self.nodes.get(inode)?.fd()
     }
 
     /// The answer about an inode.
@@ -79,39 +101,87 @@ impl Passthrough {
     }
 
     /// The inode called `name`, with one more lookup.
-    fn look_up(&self, directory: &Node, name: &OsStr) -> Result<EntryAttributes> {
-        let (node, is_mount_point) = directory.child(name)?;
-        if is_mount_point && self.is_own_mount(&node) {
+    fn look_up(&self, directory: &Arc<Node>, name: &OsStr) -> Result<EntryAttributes> {
+        let (fd, is_mount_point) = directory.fd()?.child(name)?;
+        if is_mount_point && self.is_own_mount(&fd) {
             // To ask for its attributes would be to wait for an answer of our own.
             return Err(Errno::ELOOP);
         }
-        self.remember(node)
+        self.remember(fd, directory, name)
     }
 
     /// Enters an inode in the table, or another lookup of it.
-    fn remember(&self, node: Node) -> Result<EntryAttributes> {
-        let stat = node.stat()?;
-        // If the table has the inode already, it keeps its own descriptor.
-        let (inode, _) = self.nodes.remember(Key::from(&stat), |_| node);
+    fn remember(&self, fd: PathFd, directory: &Arc<Node>, name: &OsStr) -> Result<EntryAttributes> {
+        let stat = fd.stat()?;
+        let key = Key::from(&stat);
+        // A directory's `..` is not the name to find its parent by.
+        let is_parent = name == "..";
+        let hold = is_parent || self.nodes.len() < self.max_held;
+        // If the table has the inode already, this descriptor is not needed.
+        let (inode, node) = self.nodes.remember(key, |_| {
+            if hold {
+                Node::held(key, fd)
+            } else {
+                Node::placed(key, directory, name)
+            }
+        });
+        if !hold {
+            self.some_not_held.store(true, Ordering::Relaxed);
+        }
+        if !is_parent {
+            node.move_to(directory, name);
+        }
         Ok(self.entry(inode, &stat))
     }
 
     /// One more lookup of a known inode.
     fn look_up_again(&self, inode: Inode) -> Result<EntryAttributes> {
         let node = self.nodes.reference(inode)?;
-        node.stat()
-            .map(|stat| self.entry(inode, &stat))
-            .inspect_err(|_| {
-                self.nodes.forget(&[Forget { inode, nlookup: 1 }]);
-            })
+        let stat = node.fd().and_then(|fd| fd.stat());
+        stat.map(|stat| self.entry(inode, &stat))
+            .inspect_err(|_| self.forget_one(inode))
     }
 
-    fn is_own_mount(&self, node: &Node) -> bool {
+    /// Takes one lookup back.
+    fn forget_one(&self, inode: Inode) {
+        self.nodes.forget(&[Forget { inode, nlookup: 1 }]);
+    }
+
+    /// To be called before a name is removed: the inode may be in use, and is to be held from now on.
+    fn hold(&self, directory: &PathFd, name: &OsStr) {
+        if let Some((fd, node)) = self.not_held(directory, name) {
+            node.hold(fd);
+        }
+    }
+
+    /// To be called after an inode has got a new name.
+    fn note_place(&self, directory: &Arc<Node>, name: &OsStr) {
+        let fd = directory.fd().ok();
+        if let Some((_, node)) = fd.and_then(|fd| self.not_held(&fd, name)) {
+            node.move_to(directory, name);
+        }
+    }
+
+    /// The known inode called `name`, where it may be one that is not held.
+    fn not_held(&self, directory: &PathFd, name: &OsStr) -> Option<(PathFd, Arc<Node>)> {
+        if !self.some_not_held.load(Ordering::Relaxed) {
+            return None;
+        }
+        let (fd, is_mount_point) = directory.child(name).ok()?;
+        if is_mount_point {
+            // It cannot be removed or renamed.
+            return None;
+        }
+        let (_, node) = self.nodes.find(&Key::from(&fd.stat().ok()?))?;
+        Some((fd, node))
+    }
+
+    fn is_own_mount(&self, fd: &PathFd) -> bool {
         let Some(mountpoint) = &self.mountpoint else {
             return false;
         };
-        let own = Node::open(mountpoint.as_os_str()).map_err(errno);
-        own.and_then(|own| Ok(own.cached_dev()? == node.cached_dev()?))
+        let own = PathFd::open(mountpoint.as_os_str()).map_err(errno);
+        own.and_then(|own| Ok(own.cached_dev()? == fd.cached_dev()?))
             .unwrap_or(false)
     }
 
@@ -119,7 +189,7 @@ impl Passthrough {
     /// access control list of the directory is the substitute.
     fn new_permissions(
         &self,
-        directory: &Node,
+        directory: &PathFd,
         mode: u32,
         ctx: &RequestContext,
     ) -> rustix::fs::Mode {

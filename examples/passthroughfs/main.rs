@@ -14,8 +14,9 @@
 //! `-o timeout=1` lets the kernel keep names and attributes for a second, which is several times as
 //! fast; changes made to the source behind the mirror's back then show a second late.
 //!
-//! It needs Linux 5.8, and one file descriptor for each inode that the kernel knows of. The limit is
-//! raised as far as allowed; beyond it, calls fail with "Too many open files" (`ulimit -Hn`).
+//! It needs Linux 5.8, and holds each inode that the kernel knows of by a file descriptor. It raises the
+//! limit of these as far as it may (`ulimit -Hn`). Inodes beyond half of that are found by name each
+//! time, which is slower, and does not see through renames behind the mirror's back.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,7 @@ mod fs;
 mod handles;
 mod node;
 mod options;
+mod path_fd;
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -39,8 +41,8 @@ use rustix::process::Resource;
 use rustix::process::Rlimit;
 
 use crate::fs::Passthrough;
-use crate::node::Node;
 use crate::options::Options;
+use crate::path_fd::PathFd;
 
 /// So many requests may wait for a disk at once.
 const READER_THREADS: usize = 4;
@@ -58,53 +60,54 @@ fn main() -> ExitCode {
         )
         .option("-o writeback", "let the kernel collect writes")
         .run(|command_line| {
-            let options = Options::parse(
-                command_line.options.take("cache"),
-                command_line.options.take("timeout"),
-                command_line.options.take("writeback"),
-            )?;
             let [source] = command_line.operands.as_slice() else {
                 return Err("expected two arguments: SOURCE MOUNTPOINT".into());
             };
             let source = open_source(source)?;
             let mountpoint = command_line.mountpoint.as_deref();
             let mountpoint = mountpoint.and_then(|path| path.canonicalize().ok());
-            raise_file_limit();
-            // The kernel has taken off the callers' umask, and this process is to take off no more.
+            let options = Options::parse(
+                command_line.options.take("cache"),
+                command_line.options.take("timeout"),
+                command_line.options.take("writeback"),
+            )?;
+            // What the callers' umasks take off is all that shall be taken off.
             rustix::process::umask(rustix::fs::Mode::empty());
-            let passthrough = Passthrough::new(source, mountpoint, options)?;
+            // The other half is for open files.
+            let max_held = raise_file_limit() / 2;
+            let passthrough = Passthrough::new(source, mountpoint, options, max_held)?;
             Ok(Session::builder(passthrough).reader_threads(READER_THREADS))
         })
 }
 
 /// Opens the directory to mirror.
-fn open_source(path: &OsStr) -> Result<Node, Box<dyn Error>> {
+fn open_source(path: &OsStr) -> Result<PathFd, Box<dyn Error>> {
     let shown = Path::new(path).display();
-    let source = Node::open(path).map_err(|error| format!("{shown}: {error}"))?;
+    let source = PathFd::open(path).map_err(|error| format!("{shown}: {error}"))?;
     let mode = source.stat()?.stx_mode;
     if FileType::from_raw_mode(mode.into()) != FileType::Directory {
         return Err(format!("{shown}: not a directory").into());
     }
-    node::open_proc_self_fd().map_err(|error| format!("/proc is needed: {error}"))?;
+    path_fd::open_proc_self_fd().map_err(|error| format!("/proc is needed: {error}"))?;
     Ok(source)
 }
 
-/// Raises the limit of open files: without bounds if this program may, else as far as it may.
-fn raise_file_limit() {
+/// Raises the limit of open files: for root to what the system has, else as far as allowed. Returns it.
+fn raise_file_limit() -> usize {
     let limit = rustix::process::getrlimit(Resource::Nofile);
-    let largest = std::fs::read_to_string("/proc/sys/fs/nr_open");
-    let largest = largest.ok().and_then(|number| number.trim().parse().ok());
-    let raised = [
-        Rlimit {
-            current: largest,
-            maximum: largest,
-        },
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    ];
-    let _ = raised
-        .into_iter()
-        .find(|&limit| rustix::process::setrlimit(Resource::Nofile, limit).is_ok());
+    let largest = std::fs::read_to_string("/proc/sys/fs/nr_open").ok();
+    let largest = largest.and_then(|number| number.trim().parse().ok());
+    for limit in [largest.max(limit.maximum), limit.maximum] {
+        let raised = Rlimit {
+            current: limit,
+            maximum: limit,
+        };
+        if rustix::process::setrlimit(Resource::Nofile, raised).is_ok() {
+            break;
+        }
+    }
+    let limit = rustix::process::getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
 }

@@ -1,45 +1,22 @@
-//! An inode of the source: a descriptor that names it whatever happens to its paths.
+//! Which inode of the source is which, and how it is held.
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
-use std::os::fd::AsFd;
-use std::os::fd::AsRawFd;
-use std::os::fd::BorrowedFd;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::OnceLock;
+use std::sync::PoisonError;
 
-use libfuse3::EntryAttributes;
 use libfuse3::Errno;
 use libfuse3::Result;
-use libfuse3::SetattrFields;
-use libfuse3::TimeOrNow;
-use libfuse3::Timestamp;
-use libfuse3::XattrFlags;
-use rustix::buffer::spare_capacity;
-use rustix::fs::AtFlags;
-use rustix::fs::CWD;
-use rustix::fs::Gid;
-use rustix::fs::Mode;
-use rustix::fs::OFlags;
-use rustix::fs::ResolveFlags;
 use rustix::fs::Statx;
 use rustix::fs::StatxFlags;
-use rustix::fs::StatxTimestamp;
-use rustix::fs::Timespec;
-use rustix::fs::Timestamps;
-use rustix::fs::Uid;
-use rustix::path::DecInt;
 
-/// The kernel's limits for the value of an extended attribute and for the list of names.
-const XATTR_SIZE_MAX: usize = 64 * 1024;
-/// Most values fit in here.
-const XATTR_SIZE_USUAL: usize = 512;
+use crate::path_fd::PathFd;
 
-/// The answer for a system call that failed.
-pub(crate) fn errno(error: rustix::io::Errno) -> Errno {
-    Errno::from_raw(error.raw_os_error()).unwrap_or(Errno::EIO)
-}
+/// More levels of directories than a path can have.
+const DEEPEST: usize = 4096;
 
 /// What makes two descriptors the same inode.
 ///
@@ -64,240 +41,88 @@ impl From<&Statx> for Key {
     }
 }
 
-/// An `O_PATH` descriptor, which reads and writes nothing but stands for the inode in `*at` calls.
+/// An inode that the kernel knows of.
+///
+/// A descriptor holds it, unless descriptors are running short: then it is found by its last known
+/// name, and given up if that has come to mean another one.
 #[derive(Debug)]
 pub(crate) struct Node {
-    fd: OwnedFd,
+    key: Key,
+    held: OnceLock<Arc<PathFd>>,
+    /// Where it is, if it is not held.
+    place: Mutex<Option<Place>>,
 }
 
-impl AsFd for Node {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
+#[derive(Clone, Debug)]
+struct Place {
+    directory: Arc<Node>,
+    name: OsString,
 }
 
 impl Node {
-    /// The inode that `path` leads to, by way of symbolic links.
-    pub(crate) fn open(path: &OsStr) -> rustix::io::Result<Self> {
-        let fd = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Self { fd })
-    }
-
-    /// The inode that a descriptor of any kind is open on.
-    pub(crate) fn of(fd: impl AsFd) -> Result<Self> {
-        reopen(fd, OFlags::PATH).map(|fd| Self { fd })
-    }
-
-    /// The inode called `name` in this directory, and whether the way there led into another mount.
-    pub(crate) fn child(&self, name: &OsStr) -> Result<(Self, bool)> {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let inside = ResolveFlags::NO_XDEV;
-        match rustix::fs::openat2(self, name, flags, Mode::empty(), inside) {
-            Ok(fd) => Ok((Self { fd }, false)),
-            // A mount point; or no openat2, which some sandboxes forbid.
-            Err(rustix::io::Errno::XDEV | rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
-                let fd = rustix::fs::openat(self, name, flags, Mode::empty()).map_err(errno)?;
-                Ok((Self { fd }, true))
-            }
-            Err(error) => Err(errno(error)),
+    pub(crate) fn held(key: Key, fd: PathFd) -> Self {
+        Self {
+            key,
+            held: OnceLock::from(Arc::new(fd)),
+            place: Mutex::default(),
         }
     }
 
-    pub(crate) fn stat(&self) -> Result<Statx> {
-        self.statx(AtFlags::STATX_SYNC_AS_STAT)
+    pub(crate) fn placed(key: Key, directory: &Arc<Self>, name: &OsStr) -> Self {
+        let node = Self {
+            key,
+            held: OnceLock::new(),
+            place: Mutex::default(),
+        };
+        node.move_to(directory, name);
+        node
     }
 
-    /// The device, without a request to the file system that it belongs to.
-    pub(crate) fn cached_dev(&self) -> Result<(u32, u32)> {
-        Ok(Key::from(&self.statx(AtFlags::STATX_DONT_SYNC)?).dev)
+    /// A descriptor of the inode. [`Errno::ESTALE`], which makes the kernel look up its name again, if
+    /// it is not where it was.
+    pub(crate) fn fd(&self) -> Result<Arc<PathFd>> {
+        self.fd_within(DEEPEST)
     }
 
-    fn statx(&self, sync: AtFlags) -> Result<Statx> {
-        let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
-        rustix::fs::statx(self, "", AtFlags::EMPTY_PATH | sync, wanted).map_err(errno)
-    }
-
-    /// Opens the inode itself. Not for symbolic links.
-    pub(crate) fn reopen(&self, flags: OFlags) -> Result<OwnedFd> {
-        reopen(self, flags)
-    }
-
-    /// The target of a symbolic link.
-    pub(crate) fn target(&self) -> Result<OsString> {
-        let target = rustix::fs::readlinkat(self, "", Vec::new()).map_err(errno)?;
-        Ok(OsString::from_vec(target.into_bytes()))
-    }
-
-    /// Gives the inode one more name.
-    pub(crate) fn link(&self, directory: &Self, name: &OsStr) -> Result<()> {
-        // AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH.
-        let number = DecInt::from_fd(self);
-        rustix::fs::linkat(
-            proc_self_fd()?,
-            number,
-            directory,
-            name,
-            AtFlags::SYMLINK_FOLLOW,
-        )
-        .map_err(errno)
-    }
-
-    /// Changes all that `fields` ask for. `file` is an open descriptor of this inode, if there is one.
-    pub(crate) fn set_attributes(
-        &self,
-        fields: &SetattrFields,
-        file: Option<BorrowedFd<'_>>,
-    ) -> Result<()> {
-        // The owner first: a change of it clears the set-user-id bit, which `mode` may set.
-        if fields.uid.is_some() || fields.gid.is_some() {
-            let uid = fields.uid.map(Uid::from_raw);
-            let gid = fields.gid.map(Gid::from_raw);
-            rustix::fs::chownat(self, "", uid, gid, AtFlags::EMPTY_PATH).map_err(errno)?;
+    /// Renames behind the mirror's back may have left a circle of places.
+    fn fd_within(&self, levels: usize) -> Result<Arc<PathFd>> {
+        if let Some(fd) = self.held.get() {
+            return Ok(Arc::clone(fd));
         }
-        if let Some(mode) = fields.mode {
-            let number = DecInt::from_fd(self);
-            rustix::fs::chmodat(proc_self_fd()?, number, permissions(mode), AtFlags::empty())
-                .map_err(errno)?;
+        let place = self.place().clone();
+        let (Some(place), Some(levels)) = (place, levels.checked_sub(1)) else {
+            return Err(Errno::ESTALE);
+        };
+        let directory = place.directory.fd_within(levels)?;
+        let (fd, _) = directory.child(&place.name).map_err(|errno| match errno {
+            Errno::ENOENT | Errno::ENOTDIR => Errno::ESTALE,
+            errno => errno,
+        })?;
+        if Key::from(&fd.stat()?) == self.key {
+            Ok(Arc::new(fd))
+        } else {
+            Err(Errno::ESTALE)
         }
-        if let Some(size) = fields.size {
-            match file {
-                Some(file) => rustix::fs::ftruncate(file, size).map_err(errno)?,
-                None => self.truncate(size)?,
-            }
-        }
-        if fields.atime.is_some() || fields.mtime.is_some() {
-            let times = Timestamps {
-                last_access: timespec(fields.atime),
-                last_modification: timespec(fields.mtime),
+    }
+
+    /// Holds the inode by this descriptor, as it is about to lose its name.
+    pub(crate) fn hold(&self, fd: PathFd) {
+        // If it is held already, that is as good.
+        drop(self.held.set(Arc::new(fd)));
+    }
+
+    /// Notes where the inode is.
+    pub(crate) fn move_to(&self, directory: &Arc<Self>, name: &OsStr) {
+        if self.held.get().is_none() {
+            let place = Place {
+                directory: Arc::clone(directory),
+                name: name.to_owned(),
             };
-            rustix::fs::utimensat(self, "", &times, AtFlags::EMPTY_PATH).map_err(errno)?;
+            *self.place() = Some(place);
         }
-        Ok(())
     }
 
-    fn truncate(&self, size: u64) -> Result<()> {
-        let size = i64::try_from(size).map_err(|_| Errno::EFBIG)?;
-        nix::unistd::truncate(self.proc_path().as_str(), size)
-            .map_err(|error| Errno::from_raw(error as i32).unwrap_or(Errno::EIO))
-    }
-
-    pub(crate) fn get_xattr(&self, name: &OsStr) -> Result<Vec<u8>> {
-        let path = self.proc_path();
-        read_xattr(|buffer| rustix::fs::getxattr(&path, name, spare_capacity(buffer)))
-    }
-
-    pub(crate) fn set_xattr(&self, name: &OsStr, value: &[u8], flags: XattrFlags) -> Result<()> {
-        let flags = rustix::fs::XattrFlags::from_bits_retain(flags.bits().cast_unsigned());
-        rustix::fs::setxattr(self.proc_path(), name, value, flags).map_err(errno)
-    }
-
-    pub(crate) fn list_xattrs(&self) -> Result<Vec<OsString>> {
-        let path = self.proc_path();
-        let list = read_xattr(|buffer| rustix::fs::listxattr(&path, spare_capacity(buffer)))?;
-        let names = list
-            .split(|&byte| byte == 0)
-            .filter(|name| !name.is_empty());
-        Ok(names
-            .map(|name| OsString::from_vec(name.to_vec()))
-            .collect())
-    }
-
-    pub(crate) fn remove_xattr(&self, name: &OsStr) -> Result<()> {
-        rustix::fs::removexattr(self.proc_path(), name).map_err(errno)
-    }
-
-    /// A path for the calls that know no descriptor of a directory. It leads to the inode itself, even
-    /// if that is a symbolic link.
-    fn proc_path(&self) -> String {
-        format!("/proc/self/fd/{}", self.fd.as_raw_fd())
-    }
-}
-
-/// Calls `read` with a buffer that is large enough.
-fn read_xattr(mut read: impl FnMut(&mut Vec<u8>) -> rustix::io::Result<usize>) -> Result<Vec<u8>> {
-    let mut buffer = Vec::with_capacity(XATTR_SIZE_USUAL);
-    match read(&mut buffer) {
-        Err(rustix::io::Errno::RANGE) => {
-            buffer.reserve_exact(XATTR_SIZE_MAX);
-            read(&mut buffer)
-        }
-        result => result,
-    }
-    .map_err(errno)?;
-    Ok(buffer)
-}
-
-/// `/proc/self/fd`, by which an `O_PATH` descriptor turns into one for reading or writing.
-///
-/// It is opened at the first request and not before, since `self` means the process that opens it, and
-/// the program goes into the background by a fork.
-fn proc_self_fd() -> Result<BorrowedFd<'static>> {
-    static DIRECTORY: OnceLock<OwnedFd> = OnceLock::new();
-    if DIRECTORY.get().is_none() {
-        // If two threads come here at once, the loser's descriptor is closed.
-        drop(DIRECTORY.set(open_proc_self_fd().map_err(errno)?));
-    }
-    DIRECTORY.get().map(AsFd::as_fd).ok_or(Errno::EIO)
-}
-
-/// Opens `/proc/self/fd` of this very process.
-pub(crate) fn open_proc_self_fd() -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, "/proc/self/fd", flags, Mode::empty())
-}
-
-fn reopen(fd: impl AsFd, flags: OFlags) -> Result<OwnedFd> {
-    let number = DecInt::from_fd(fd);
-    rustix::fs::openat(
-        proc_self_fd()?,
-        number,
-        flags | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(errno)
-}
-
-/// The permission bits of `mode`, without the file type.
-pub(crate) fn permissions(mode: u32) -> Mode {
-    Mode::from_raw_mode(mode & 0o7777)
-}
-
-/// The attributes that `stat` shows of an inode: all but `ino` and the timeouts.
-pub(crate) fn attributes(stat: &Statx) -> EntryAttributes {
-    EntryAttributes {
-        stat_ino: Some(stat.stx_ino),
-        mode: u32::from(stat.stx_mode),
-        nlink: stat.stx_nlink,
-        uid: stat.stx_uid,
-        gid: stat.stx_gid,
-        rdev: rustix::fs::makedev(stat.stx_rdev_major, stat.stx_rdev_minor),
-        size: stat.stx_size,
-        blksize: stat.stx_blksize,
-        blocks: stat.stx_blocks,
-        atime: timestamp(stat.stx_atime),
-        mtime: timestamp(stat.stx_mtime),
-        ctime: timestamp(stat.stx_ctime),
-        ..EntryAttributes::default()
-    }
-}
-
-fn timestamp(time: StatxTimestamp) -> Timestamp {
-    Timestamp::new(time.tv_sec, i64::from(time.tv_nsec))
-}
-
-fn timespec(time: Option<TimeOrNow>) -> Timespec {
-    match time {
-        None => Timespec {
-            tv_sec: 0,
-            tv_nsec: rustix::fs::UTIME_OMIT,
-        },
-        Some(TimeOrNow::Now) => Timespec {
-            tv_sec: 0,
-            tv_nsec: rustix::fs::UTIME_NOW,
-        },
-        Some(TimeOrNow::Time(time)) => Timespec {
-            tv_sec: time.secs(),
-            tv_nsec: time.subsec_nanos().into(),
-        },
+    fn place(&self) -> MutexGuard<'_, Option<Place>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -34,9 +34,9 @@ use super::Passthrough;
 use crate::dir::Directory;
 use crate::file;
 use crate::file::OpenFile;
-use crate::node::Node;
-use crate::node::errno;
 use crate::options::Cache;
+use crate::path_fd::PathFd;
+use crate::path_fd::errno;
 
 impl Operations for Passthrough {
     // Without the lists, the kernel would grant what a list of the source denies. With them it checks
@@ -67,7 +67,8 @@ impl Operations for Passthrough {
     // ---- inode -----------------------------------------------------------------------------------
 
     async fn forget(&self, inodes: &[Forget]) {
-        self.nodes.forget(inodes);
+        // Descriptors are closed here, not under the table's lock.
+        drop(self.nodes.forget(inodes));
     }
 
     async fn getattr(
@@ -76,7 +77,7 @@ impl Operations for Passthrough {
         _file: Option<FileRef>,
         _ctx: &RequestContext,
     ) -> Result<EntryAttributes> {
-        let stat = self.nodes.get(inode)?.stat()?;
+        let stat = self.fd(inode)?.stat()?;
         Ok(self.entry(inode, &stat))
     }
 
@@ -87,14 +88,14 @@ impl Operations for Passthrough {
         file: Option<FileRef>,
         _ctx: &RequestContext,
     ) -> Result<EntryAttributes> {
-        let node = self.nodes.get(inode)?;
+        let fd = self.fd(inode)?;
         let file = file.map(|file| self.files.get(file.fh)).transpose()?;
-        node.set_attributes(&fields, file.as_ref().map(|file| file.as_fd()))?;
-        Ok(self.entry(inode, &node.stat()?))
+        fd.set_attributes(&fields, file.as_ref().map(|file| file.as_fd()))?;
+        Ok(self.entry(inode, &fd.stat()?))
     }
 
     async fn readlink(&self, inode: Inode, _ctx: &RequestContext) -> Result<OsString> {
-        self.nodes.get(inode)?.target()
+        self.fd(inode)?.target()
     }
 
     // ---- tree ------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ impl Operations for Passthrough {
         if name == "." || (name == ".." && parent == Inode::ROOT) {
             return self.look_up_again(parent);
         }
-        self.look_up(&*self.nodes.get(parent)?, name)
+        self.look_up(&self.nodes.get(parent)?, name)
     }
 
     async fn mknod(
@@ -121,10 +122,11 @@ impl Operations for Passthrough {
         ctx: &RequestContext,
     ) -> Result<EntryAttributes> {
         let parent = self.nodes.get(parent)?;
-        let permissions = self.new_permissions(&parent, mode, ctx);
+        let parent_fd = parent.fd()?;
+        let permissions = self.new_permissions(&parent_fd, mode, ctx);
         let file_type = FileType::from_raw_mode(mode);
         self.credentials.as_caller(ctx, || {
-            rustix::fs::mknodat(&*parent, name, file_type, permissions, rdev)
+            rustix::fs::mknodat(&*parent_fd, name, file_type, permissions, rdev)
         })?;
         self.look_up(&parent, name)
     }
@@ -137,19 +139,22 @@ impl Operations for Passthrough {
         ctx: &RequestContext,
     ) -> Result<EntryAttributes> {
         let parent = self.nodes.get(parent)?;
-        let permissions = self.new_permissions(&parent, mode, ctx);
+        let parent_fd = parent.fd()?;
+        let permissions = self.new_permissions(&parent_fd, mode, ctx);
         self.credentials
-            .as_caller(ctx, || rustix::fs::mkdirat(&*parent, name, permissions))?;
+            .as_caller(ctx, || rustix::fs::mkdirat(&*parent_fd, name, permissions))?;
         self.look_up(&parent, name)
     }
 
     async fn unlink(&self, parent: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
-        let parent = self.nodes.get(parent)?;
+        let parent = self.fd(parent)?;
+        self.hold(&parent, name);
         rustix::fs::unlinkat(&*parent, name, AtFlags::empty()).map_err(errno)
     }
 
     async fn rmdir(&self, parent: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
-        let parent = self.nodes.get(parent)?;
+        let parent = self.fd(parent)?;
+        self.hold(&parent, name);
         rustix::fs::unlinkat(&*parent, name, AtFlags::REMOVEDIR).map_err(errno)
     }
 
@@ -161,16 +166,25 @@ impl Operations for Passthrough {
         ctx: &RequestContext,
     ) -> Result<EntryAttributes> {
         let parent = self.nodes.get(parent)?;
+        let parent_fd = parent.fd()?;
         self.credentials
-            .as_caller(ctx, || rustix::fs::symlinkat(target, &*parent, name))?;
+            .as_caller(ctx, || rustix::fs::symlinkat(target, &*parent_fd, name))?;
         self.look_up(&parent, name)
     }
 
     async fn rename(&self, rename: Rename<'_>, _ctx: &RequestContext) -> Result<()> {
-        let from = self.nodes.get(rename.parent)?;
-        let to = self.nodes.get(rename.new_parent)?;
+        let old = self.nodes.get(rename.parent)?;
+        let new = self.nodes.get(rename.new_parent)?;
+        let (old_fd, new_fd) = (old.fd()?, new.fd()?);
         let flags = RenameFlags::from_bits_retain(rename.flags.bits());
-        rustix::fs::renameat_with(&*from, rename.name, &*to, rename.new_name, flags).map_err(errno)
+        self.hold(&new_fd, rename.new_name);
+        rustix::fs::renameat_with(&*old_fd, rename.name, &*new_fd, rename.new_name, flags)
+            .map_err(errno)?;
+        self.note_place(&new, rename.new_name);
+        if flags.contains(RenameFlags::EXCHANGE) {
+            self.note_place(&old, rename.name);
+        }
+        Ok(())
     }
 
     async fn link(
@@ -180,8 +194,7 @@ impl Operations for Passthrough {
         new_name: &OsStr,
         _ctx: &RequestContext,
     ) -> Result<EntryAttributes> {
-        let node = self.nodes.get(inode)?;
-        node.link(&*self.nodes.get(new_parent)?, new_name)?;
+        self.fd(inode)?.link(&*self.fd(new_parent)?, new_name)?;
         self.look_up_again(inode)
     }
 
@@ -193,8 +206,8 @@ impl Operations for Passthrough {
         flags: OpenFlags,
         _ctx: &RequestContext,
     ) -> Result<FileInfo> {
-        let node = self.nodes.get(inode)?;
-        Ok(self.file_info(OpenFile::open(&node, flags, self.options.writeback)?))
+        let fd = self.fd(inode)?;
+        Ok(self.file_info(OpenFile::open(&fd, flags, self.options.writeback)?))
     }
 
     async fn create(
@@ -206,11 +219,12 @@ impl Operations for Passthrough {
         ctx: &RequestContext,
     ) -> Result<(FileInfo, EntryAttributes)> {
         let parent = self.nodes.get(parent)?;
-        let permissions = self.new_permissions(&parent, mode, ctx);
+        let parent_fd = parent.fd()?;
+        let permissions = self.new_permissions(&parent_fd, mode, ctx);
         let source_flags =
             file::source_flags(flags, self.options.writeback) | OFlags::CREATE | OFlags::EXCL;
         let created = self.credentials.as_caller(ctx, || {
-            rustix::fs::openat(&*parent, name, source_flags, permissions)
+            rustix::fs::openat(&*parent_fd, name, source_flags, permissions)
         });
         let fd = match created {
             // The name has come into being since the kernel looked for it, and whether the caller may
@@ -218,7 +232,7 @@ impl Operations for Passthrough {
             Err(Errno::EEXIST) if !flags.contains(OpenFlags::EXCL) => return Err(Errno::ESTALE),
             created => created?,
         };
-        let entry = self.remember(Node::of(&fd)?)?;
+        let entry = self.remember(PathFd::of(&fd)?, &parent, name)?;
         Ok((self.file_info(fd.into()), entry))
     }
 
@@ -273,7 +287,7 @@ impl Operations for Passthrough {
         _flags: OpenFlags,
         _ctx: &RequestContext,
     ) -> Result<FileInfo> {
-        let directory = Directory::open(&*self.nodes.get(inode)?)?;
+        let directory = Directory::open(&*self.fd(inode)?)?;
         let keep = self.options.cache == Cache::Always;
         let fh = self.directories.insert(directory);
         Ok(FileInfo {
@@ -291,7 +305,7 @@ impl Operations for Passthrough {
         _ctx: &RequestContext,
     ) -> Result<()> {
         let node = self.nodes.get(dir.inode)?;
-        let dev = node.cached_dev()?;
+        let dev = node.fd()?.cached_dev()?;
         let mut listed = 0;
         let result = self.directories.get(dir.fh)?.read(start_id, |entry| {
             let looked_up = if reply.wants_attributes() && !entry.is_dot_or_dot_dot() {
@@ -310,10 +324,7 @@ impl Operations for Passthrough {
             if accepted {
                 listed += 1;
             } else {
-                self.nodes.forget(&[Forget {
-                    inode: attributes.ino,
-                    nlookup: 1,
-                }]);
+                self.forget_one(attributes.ino);
             }
             accepted
         });
@@ -332,7 +343,7 @@ impl Operations for Passthrough {
     }
 
     async fn statfs(&self, inode: Inode, _ctx: &RequestContext) -> Result<StatvfsData> {
-        let stat = rustix::fs::fstatvfs(&*self.nodes.get(inode)?).map_err(errno)?;
+        let stat = rustix::fs::fstatvfs(&*self.fd(inode)?).map_err(errno)?;
         Ok(StatvfsData {
             bsize: u32::try_from(stat.f_bsize).unwrap_or(u32::MAX),
             frsize: u32::try_from(stat.f_frsize).unwrap_or(u32::MAX),
@@ -356,11 +367,11 @@ impl Operations for Passthrough {
         flags: XattrFlags,
         _ctx: &RequestContext,
     ) -> Result<()> {
-        self.nodes.get(inode)?.set_xattr(name, value, flags)
+        self.fd(inode)?.set_xattr(name, value, flags)
     }
 
     async fn getxattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<Vec<u8>> {
-        match self.nodes.get(inode)?.get_xattr(name) {
+        match self.fd(inode)?.get_xattr(name) {
             // Where the source has no access control lists, the kernel must not take that for a
             // failure to check permissions.
             Err(Errno::EOPNOTSUPP)
@@ -373,10 +384,10 @@ impl Operations for Passthrough {
     }
 
     async fn listxattr(&self, inode: Inode, _ctx: &RequestContext) -> Result<Vec<OsString>> {
-        self.nodes.get(inode)?.list_xattrs()
+        self.fd(inode)?.list_xattrs()
     }
 
     async fn removexattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
-        self.nodes.get(inode)?.remove_xattr(name)
+        self.fd(inode)?.remove_xattr(name)
     }
 }
