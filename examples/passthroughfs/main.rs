@@ -43,6 +43,7 @@ use rustix::process::Rlimit;
 use crate::fs::Passthrough;
 use crate::options::Options;
 use crate::path_fd::PathFd;
+use crate::path_fd::errno;
 
 /// So many requests may wait for a disk at once.
 const READER_THREADS: usize = 4;
@@ -52,12 +53,13 @@ fn main() -> ExitCode {
     Program::new("SOURCE MOUNTPOINT", "Mirrors the directory SOURCE.")
         .option(
             "-o timeout=SECONDS",
-            "how long the kernel may keep names and attributes (0; with cache=always a day)",
+            "how long the kernel may keep names and attributes (0)",
         )
         .option(
-            "-o cache=never|auto|always",
-            "what it may keep of files: nothing, until the next open (auto), all",
+            "-o cache=KIND",
+            "what it may keep of files: never anything; auto, till the next open;",
         )
+        .option("", "always, in which case the timeout is a day")
         .option("-o writeback", "let the kernel collect writes")
         .run(|command_line| {
             let [source] = command_line.operands.as_slice() else {
@@ -83,12 +85,13 @@ fn main() -> ExitCode {
 /// Opens the directory to mirror.
 fn open_source(path: &OsStr) -> Result<PathFd, Box<dyn Error>> {
     let shown = Path::new(path).display();
-    let source = PathFd::open(path).map_err(|error| format!("{shown}: {error}"))?;
+    let source = PathFd::open(path).map_err(|error| format!("{shown}: {}", errno(error)))?;
     let mode = source.stat()?.stx_mode;
     if FileType::from_raw_mode(mode.into()) != FileType::Directory {
         return Err(format!("{shown}: not a directory").into());
     }
-    path_fd::open_proc_self_fd().map_err(|error| format!("/proc is needed: {error}"))?;
+    path_fd::open_proc_self_fd()
+        .map_err(|error| format!("/proc/self/fd is needed: {}", errno(error)))?;
     Ok(source)
 }
 
