@@ -68,11 +68,7 @@ fn main() -> ExitCode {
             let source = open_source(source)?;
             let mountpoint = command_line.mountpoint.as_deref();
             let mountpoint = mountpoint.and_then(|path| path.canonicalize().ok());
-            let options = Options::parse(
-                command_line.options.take("cache"),
-                command_line.options.take("timeout"),
-                command_line.options.take("writeback"),
-            )?;
+            let options = Options::take_from(&mut command_line.options)?;
             // What the callers' umasks take off is all that shall be taken off.
             rustix::process::umask(rustix::fs::Mode::empty());
             // The other half is for open files.

@@ -1,7 +1,8 @@
 //! The program's own `-o` options.
 
-use std::ffi::OsString;
 use std::time::Duration;
+
+use libfuse3::MountOptions;
 
 /// What the kernel may keep of the files' contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +25,13 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the options' values, where they are given.
-    pub(crate) fn parse(
-        cache: Option<OsString>,
-        timeout: Option<OsString>,
-        writeback: Option<OsString>,
-    ) -> Result<Self, String> {
-        let cache = match cache
-            .as_ref()
-            .map(|value| value.to_string_lossy())
-            .as_deref()
-        {
+    /// Takes them out of the mount options, of which libfuse gets the rest.
+    pub(crate) fn take_from(options: &mut MountOptions) -> Result<Self, String> {
+        let mut take = |name| {
+            let value = options.take(name);
+            value.map(|value| value.to_string_lossy().into_owned())
+        };
+        let cache = match take("cache").as_deref() {
             Some("never") => Cache::Never,
             None | Some("auto") => Cache::Auto,
             Some("always") => Cache::Always,
@@ -44,15 +41,15 @@ impl Options {
                 ));
             }
         };
-        let timeout = match timeout {
-            Some(value) => parse_seconds(&value.to_string_lossy())?,
+        let timeout = match take("timeout") {
+            Some(value) => parse_seconds(&value)?,
             None if cache == Cache::Always => Duration::from_secs(24 * 60 * 60),
             None => Duration::ZERO,
         };
         Ok(Self {
             cache,
             timeout,
-            writeback: writeback.is_some(),
+            writeback: take("writeback").is_some(),
         })
     }
 }
