@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::RwLock;
 use std::time::Duration;
 
+use libfuse3::Capabilities;
+use libfuse3::ConnInfo;
 use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
@@ -34,6 +36,7 @@ use crate::node::Kind;
 use crate::node::Node;
 use crate::node::Ownership;
 use crate::space::Space;
+use crate::xattr::Xattrs;
 
 /// How long the kernel may believe that a name does not exist: names appear through the kernel only.
 const NEGATIVE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -53,7 +56,8 @@ impl Tmpfs {
     pub(crate) fn new(space: Space, root: Ownership) -> Result<Self> {
         let space = Arc::new(space);
         space.take_inode()?;
-        let root = Node::new(Inode::ROOT, Kind::Directory, root, &space);
+        let xattrs = Xattrs::new(&space);
+        let root = Node::new(Inode::ROOT, Kind::Directory, root, xattrs, &space);
         Ok(Self {
             tree: RwLock::new(Tree::new()),
             inodes: InodeTable::new((), root),
@@ -69,6 +73,13 @@ impl Tmpfs {
 /// Permissions are the kernel's business: the option `default_permissions` is on by default. `flush`,
 /// `fsync` and `fsyncdir` have nothing to do; left out, the kernel soon does not even ask.
 impl Operations for Tmpfs {
+    const ENABLE_ACL: bool = true;
+
+    /// With the umask, since a directory's default access control list takes its place.
+    fn init(&self, conn: &mut ConnInfo) -> Result<()> {
+        conn.want(Capabilities::DONT_MASK)
+    }
+
     // ---- inode -----------------------------------------------------------------------------------
 
     async fn forget(&self, inodes: &[Forget]) {
@@ -89,9 +100,9 @@ impl Operations for Tmpfs {
         inode: Inode,
         fields: SetattrFields,
         _file: Option<FileRef>,
-        _ctx: &RequestContext,
+        ctx: &RequestContext,
     ) -> Result<EntryAttributes> {
-        self.inodes.get(inode)?.set_attributes(&fields)
+        self.inodes.get(inode)?.set_attributes(&fields, ctx)
     }
 
     async fn readlink(&self, inode: Inode, _ctx: &RequestContext) -> Result<OsString> {
@@ -229,10 +240,12 @@ impl Operations for Tmpfs {
         file: FileRef,
         offset: u64,
         data: WriteBuf,
-        _ctx: &RequestContext,
+        ctx: &RequestContext,
     ) -> Result<usize> {
         let append = file.flags.contains(OpenFlags::APPEND);
-        self.inodes.get(file.inode)?.write(offset, &data, append)
+        self.inodes
+            .get(file.inode)?
+            .write(offset, &data, append, ctx)
     }
 
     // ---- dir -------------------------------------------------------------------------------------
@@ -283,9 +296,9 @@ impl Operations for Tmpfs {
         name: &OsStr,
         value: &[u8],
         flags: XattrFlags,
-        _ctx: &RequestContext,
+        ctx: &RequestContext,
     ) -> Result<()> {
-        self.inodes.get(inode)?.set_xattr(name, value, flags)
+        self.inodes.get(inode)?.set_xattr(name, value, flags, ctx)
     }
 
     async fn getxattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<Vec<u8>> {
@@ -296,7 +309,7 @@ impl Operations for Tmpfs {
         Ok(self.inodes.get(inode)?.list_xattrs(ctx.uid == 0))
     }
 
-    async fn removexattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
-        self.inodes.get(inode)?.remove_xattr(name)
+    async fn removexattr(&self, inode: Inode, name: &OsStr, ctx: &RequestContext) -> Result<()> {
+        self.inodes.get(inode)?.remove_xattr(name, ctx)
     }
 }

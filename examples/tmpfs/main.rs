@@ -1,5 +1,5 @@
 //! A file system in memory, with all that the kernel's own tmpfs has: hard links, special files,
-//! sparse files, extended attributes, every flag of `rename`, and limits.
+//! sparse files, extended attributes, access control lists, every flag of `rename`, and limits.
 //!
 //! ```sh
 //! mkdir /tmp/mnt
@@ -11,12 +11,13 @@
 //! ```
 //!
 //! - `names.rs`, `directory.rs`: the tree of names
-//! - `node.rs`, `xattr.rs`, `contents.rs`: what a name leads to
+//! - `node.rs`, `contents.rs`, `xattr.rs`, `acl.rs`: what a name leads to
 //! - `space.rs`, `options.rs`: how much of it there may be
 //! - `fs.rs`: all of them as [`libfuse3::Operations`]
 
 #![forbid(unsafe_code)]
 
+mod acl;
 mod contents;
 mod directory;
 mod fs;

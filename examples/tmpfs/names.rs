@@ -17,7 +17,6 @@ use crate::directory::Tree;
 use crate::fs::Tmpfs;
 use crate::node::Kind;
 use crate::node::Node;
-use crate::node::Ownership;
 
 /// The longest name, in bytes.
 pub(crate) const NAME_MAX: usize = 255;
@@ -54,16 +53,11 @@ impl Tmpfs {
         mode: u32,
         ctx: &RequestContext,
     ) -> Result<Arc<Node>> {
-        let owner = Ownership {
-            mode,
-            uid: ctx.uid,
-            gid: ctx.gid,
-        };
-        let owner = self.inodes.get(parent)?.passes_on(owner);
+        let (owner, xattrs) = self.inodes.get(parent)?.passes_on(mode, ctx)?;
         self.space.take_inode()?;
         let (inode, node) = self
             .inodes
-            .insert(|inode| Node::new(inode, kind, owner, &self.space));
+            .insert(|inode| Node::new(inode, kind, owner, xattrs, &self.space));
         self.inodes.pin(inode)?;
         if node.is_dir() {
             tree.add(inode, parent);

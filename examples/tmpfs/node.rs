@@ -10,13 +10,16 @@ use std::sync::RwLock;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
 use libfuse3::Inode;
+use libfuse3::RequestContext;
 use libfuse3::Result;
 use libfuse3::SetattrFields;
 use libfuse3::TimeOrNow;
 use libfuse3::Timestamp;
 use libfuse3::WriteBuf;
 use libfuse3::XattrFlags;
+use libfuse3::get_sup_groups;
 
+use crate::acl;
 use crate::contents::Contents;
 use crate::contents::PAGE;
 use crate::space::Space;
@@ -30,7 +33,7 @@ const ENTRY_SIZE: u64 = 20;
 /// # Invariants
 ///
 /// - It is pinned in the table of inodes while `nlink` is above zero.
-/// - It has taken one inode from `space`, and what its extended attributes cost.
+/// - It has taken one inode from `space`.
 pub(crate) struct Node {
     pub(crate) inode: Inode,
     pub(crate) kind: Kind,
@@ -72,7 +75,13 @@ pub(crate) struct Ownership {
 
 impl Node {
     /// The caller has taken an inode from `space`.
-    pub(crate) fn new(inode: Inode, kind: Kind, owner: Ownership, space: &Arc<Space>) -> Self {
+    pub(crate) fn new(
+        inode: Inode,
+        kind: Kind,
+        owner: Ownership,
+        xattrs: Xattrs,
+        space: &Arc<Space>,
+    ) -> Self {
         let Ownership { mode, uid, gid } = owner;
         let now = Timestamp::now();
         let metadata = Metadata {
@@ -88,7 +97,7 @@ impl Node {
             atime: now,
             mtime: now,
             ctime: now,
-            xattrs: Xattrs::default(),
+            xattrs,
         };
         Self {
             inode,
@@ -155,9 +164,12 @@ impl Node {
         }
     }
 
-    /// The kernel has checked that the caller may do it. It also clears the set-user-id and set-group-id
-    /// bits where a change of owner or contents calls for it, by a `mode` among the fields.
-    pub(crate) fn set_attributes(&self, fields: &SetattrFields) -> Result<EntryAttributes> {
+    /// The kernel has checked that the caller may do it.
+    pub(crate) fn set_attributes(
+        &self,
+        fields: &SetattrFields,
+        ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
         let now = Timestamp::now();
         if let Some(size) = fields.size {
             let Kind::File(contents) = &self.kind else {
@@ -171,21 +183,26 @@ impl Node {
             contents.truncate(size)?;
             self.metadata().mtime = now;
         }
-        self.metadata().set(fields, now);
+        self.metadata().set(fields, now, ctx);
         Ok(self.attributes())
     }
 
-    /// The owner of what is created in this directory: the caller, but for the group where the
-    /// directory passes its own on.
-    pub(crate) fn passes_on(&self, mut owner: Ownership) -> Ownership {
+    /// Whose it is what the caller creates in this directory, and its extended attributes.
+    pub(crate) fn passes_on(&self, mode: u32, ctx: &RequestContext) -> Result<(Ownership, Xattrs)> {
         let metadata = self.metadata();
+        let mut owner = Ownership {
+            mode,
+            uid: ctx.uid,
+            gid: ctx.gid,
+        };
+        let xattrs = acl::inherit(&metadata.xattrs, &mut owner, ctx.umask, &self.space)?;
         if metadata.mode & libc::S_ISGID != 0 {
             owner.gid = metadata.gid;
             if owner.mode & libc::S_IFMT == libc::S_IFDIR {
                 owner.mode |= libc::S_ISGID;
             }
         }
-        owner
+        Ok((owner, xattrs))
     }
 
     // ---- contents --------------------------------------------------------------------------------
@@ -203,7 +220,13 @@ impl Node {
     }
 
     /// Returns how much was written; `append` puts it at the end, wherever that is.
-    pub(crate) fn write(&self, offset: u64, data: &WriteBuf, append: bool) -> Result<usize> {
+    pub(crate) fn write(
+        &self,
+        offset: u64,
+        data: &WriteBuf,
+        append: bool,
+        ctx: &RequestContext,
+    ) -> Result<usize> {
         let Kind::File(contents) = &self.kind else {
             return Err(Errno::EINVAL);
         };
@@ -215,6 +238,9 @@ impl Node {
         let mut metadata = self.metadata();
         metadata.mtime = Timestamp::now();
         metadata.ctime = metadata.mtime;
+        if !data.is_from_cache() {
+            metadata.guard_set_group(ctx);
+        }
         // `write(2)` can return less, and the program goes on with the rest; nobody would for a page.
         if data.is_from_cache() && written < data.len() {
             return Err(Errno::ENOSPC);
@@ -280,9 +306,22 @@ impl Node {
         self.metadata().xattrs.get(name)
     }
 
-    pub(crate) fn set_xattr(&self, name: &OsStr, value: &[u8], flags: XattrFlags) -> Result<()> {
-        let mut metadata = self.metadata();
-        metadata.xattrs.set(name, value, flags, &self.space)?;
+    pub(crate) fn set_xattr(
+        &self,
+        name: &OsStr,
+        value: &[u8],
+        flags: XattrFlags,
+        ctx: &RequestContext,
+    ) -> Result<()> {
+        let metadata = &mut *self.metadata();
+        if acl::is_acl(name) {
+            acl::set(&mut metadata.xattrs, name, value, &mut metadata.mode)?;
+        } else {
+            metadata.xattrs.set(name, value, flags)?;
+        }
+        if name == acl::ACCESS {
+            metadata.guard_set_group(ctx);
+        }
         metadata.ctime = Timestamp::now();
         Ok(())
     }
@@ -291,9 +330,16 @@ impl Node {
         self.metadata().xattrs.names(administrator)
     }
 
-    pub(crate) fn remove_xattr(&self, name: &OsStr) -> Result<()> {
+    pub(crate) fn remove_xattr(&self, name: &OsStr, ctx: &RequestContext) -> Result<()> {
         let mut metadata = self.metadata();
-        metadata.xattrs.remove(name, &self.space)?;
+        match metadata.xattrs.remove(name) {
+            // Without a list there is what the mode says, which is as good as one.
+            Err(Errno::ENOATTR) if acl::is_acl(name) => {}
+            result => result?,
+        }
+        if name == acl::ACCESS {
+            metadata.guard_set_group(ctx);
+        }
         metadata.ctime = Timestamp::now();
         Ok(())
     }
@@ -301,13 +347,19 @@ impl Node {
 
 impl Metadata {
     /// Everything but the size.
-    fn set(&mut self, fields: &SetattrFields, now: Timestamp) {
+    fn set(&mut self, fields: &SetattrFields, now: Timestamp, ctx: &RequestContext) {
         let resolve = |time: TimeOrNow| match time {
             TimeOrNow::Time(time) => time,
             TimeOrNow::Now => now,
         };
         if let Some(mode) = fields.mode {
             self.mode = self.mode & libc::S_IFMT | mode & !libc::S_IFMT;
+            acl::chmod(&mut self.xattrs, mode);
+        }
+        let changes_owner = fields.uid.is_some() || fields.gid.is_some();
+        let is_dir = self.mode & libc::S_IFMT == libc::S_IFDIR;
+        if (changes_owner || fields.size.is_some()) && !is_dir {
+            self.guard_set_group(ctx);
         }
         self.uid = fields.uid.unwrap_or(self.uid);
         self.gid = fields.gid.unwrap_or(self.gid);
@@ -315,11 +367,23 @@ impl Metadata {
         self.mtime = fields.mtime.map_or(self.mtime, resolve);
         self.ctime = fields.ctime.unwrap_or(now);
     }
+
+    /// Takes the set-group-id bit off unless the caller is in the group.
+    ///
+    /// Where a change of owner or contents clears the set-user-id bit, or the set-group-id bit of a
+    /// program, the kernel sees to it by a `setattr` with the new mode. It leaves out files that their
+    /// group may not execute.
+    fn guard_set_group(&mut self, ctx: &RequestContext) {
+        let in_group = || get_sup_groups(ctx.pid).is_ok_and(|groups| groups.contains(&self.gid));
+        let set_group = self.mode & libc::S_ISGID != 0;
+        if set_group && !(ctx.uid == 0 || ctx.gid == self.gid || in_group()) {
+            self.mode &= !libc::S_ISGID;
+        }
+    }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
         self.space.give_inode();
-        self.space.give_bytes(self.metadata().xattrs.total_cost());
     }
 }

@@ -4,51 +4,66 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use libfuse3::Errno;
 use libfuse3::Result;
 use libfuse3::XattrFlags;
 
+use crate::acl;
 use crate::space::Space;
 
 /// Who may touch which of these the kernel has checked, except for listing `trusted.`.
 const NAMESPACES: [&[u8]; 3] = [b"user.", b"trusted.", b"security."];
 
-#[derive(Default)]
+/// # Invariants
+///
+/// What names and values cost is taken from `space`, and given back when they are dropped.
 pub(crate) struct Xattrs {
     values: BTreeMap<OsString, Vec<u8>>,
+    space: Arc<Space>,
 }
 
 impl Xattrs {
+    pub(crate) fn new(space: &Arc<Space>) -> Self {
+        Self {
+            values: BTreeMap::new(),
+            space: Arc::clone(space),
+        }
+    }
+
     pub(crate) fn get(&self, name: &OsStr) -> Result<Vec<u8>> {
-        check_namespace(name)?;
+        check_name(name)?;
         self.values.get(name).cloned().ok_or(Errno::ENOATTR)
     }
 
-    pub(crate) fn set(
-        &mut self,
-        name: &OsStr,
-        value: &[u8],
-        flags: XattrFlags,
-        space: &Space,
-    ) -> Result<()> {
-        check_namespace(name)?;
+    pub(crate) fn value(&self, name: &str) -> Option<&[u8]> {
+        self.values.get(OsStr::new(name)).map(Vec::as_slice)
+    }
+
+    /// To be changed without changing its length.
+    pub(crate) fn value_mut(&mut self, name: &str) -> Option<&mut [u8]> {
+        self.values.get_mut(OsStr::new(name)).map(Vec::as_mut_slice)
+    }
+
+    pub(crate) fn set(&mut self, name: &OsStr, value: &[u8], flags: XattrFlags) -> Result<()> {
+        check_name(name)?;
         match self.values.contains_key(name) {
             true if flags.contains(XattrFlags::CREATE) => return Err(Errno::EEXIST),
             false if flags.contains(XattrFlags::REPLACE) => return Err(Errno::ENOATTR),
             _ => {}
         }
-        space.take_bytes(cost(name, value))?;
+        self.space.take_bytes(cost(name, value))?;
         if let Some(old) = self.values.insert(name.to_owned(), value.to_vec()) {
-            space.give_bytes(cost(name, &old));
+            self.space.give_bytes(cost(name, &old));
         }
         Ok(())
     }
 
-    pub(crate) fn remove(&mut self, name: &OsStr, space: &Space) -> Result<()> {
-        check_namespace(name)?;
+    pub(crate) fn remove(&mut self, name: &OsStr) -> Result<()> {
+        check_name(name)?;
         let old = self.values.remove(name).ok_or(Errno::ENOATTR)?;
-        space.give_bytes(cost(name, &old));
+        self.space.give_bytes(cost(name, &old));
         Ok(())
     }
 
@@ -57,13 +72,16 @@ impl Xattrs {
         let visible = |name: &&OsString| administrator || !name.as_bytes().starts_with(b"trusted.");
         self.values.keys().filter(visible).cloned().collect()
     }
+}
 
-    /// What `set` has taken in all.
-    pub(crate) fn total_cost(&self) -> u64 {
-        self.values
+impl Drop for Xattrs {
+    fn drop(&mut self) {
+        let total = self
+            .values
             .iter()
             .map(|(name, value)| cost(name, value))
-            .sum()
+            .sum();
+        self.space.give_bytes(total);
     }
 }
 
@@ -71,14 +89,16 @@ fn cost(name: &OsStr, value: &[u8]) -> u64 {
     (name.len() + value.len()) as u64
 }
 
-/// Access control lists are among what is refused: they would have to be kept in step with the mode.
-fn check_namespace(name: &OsStr) -> Result<()> {
-    let prefix = NAMESPACES
+fn check_name(name: &OsStr) -> Result<()> {
+    if acl::is_acl(name) {
+        return Ok(());
+    }
+    let namespace = NAMESPACES
         .into_iter()
-        .find(|prefix| name.as_bytes().starts_with(prefix));
-    match prefix {
+        .find(|space| name.as_bytes().starts_with(space));
+    match namespace {
         None => Err(Errno::EOPNOTSUPP),
-        Some(prefix) if prefix.len() == name.len() => Err(Errno::EINVAL),
+        Some(namespace) if namespace.len() == name.len() => Err(Errno::EINVAL),
         Some(_) => Ok(()),
     }
 }
@@ -88,33 +108,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replaced_and_removed_values_give_their_space_back() {
-        let space = Space::new(4096, 0);
-        let (mut xattrs, name) = (Xattrs::default(), OsStr::new("user.a"));
+    fn replaced_removed_and_dropped_values_give_their_space_back() {
+        let space = Arc::new(Space::new(4096, 0));
+        let (mut xattrs, name) = (Xattrs::new(&space), OsStr::new("user.a"));
         let none = XattrFlags::empty();
-        xattrs.set(name, &[0; 4000], none, &space).unwrap();
+        xattrs.set(name, &[0; 4000], none).unwrap();
         assert_eq!(
-            xattrs.set(OsStr::new("user.b"), &[0; 4000], none, &space),
+            xattrs.set(OsStr::new("user.b"), &[0; 4000], none),
             Err(Errno::ENOSPC)
         );
-        xattrs.set(name, b"12", none, &space).unwrap();
-        assert_eq!(xattrs.total_cost(), 8);
+        xattrs.set(name, b"12", none).unwrap();
         assert_eq!(
-            xattrs.set(name, b"3", XattrFlags::CREATE, &space),
+            xattrs.set(name, b"3", XattrFlags::CREATE),
             Err(Errno::EEXIST)
         );
         assert_eq!(xattrs.get(name).unwrap(), b"12");
-        xattrs.remove(name, &space).unwrap();
+        xattrs.remove(name).unwrap();
         assert_eq!(
-            xattrs.set(name, b"3", XattrFlags::REPLACE, &space),
+            xattrs.set(name, b"3", XattrFlags::REPLACE),
             Err(Errno::ENOATTR)
         );
+        xattrs.set(name, &[0; 4000], none).unwrap();
+        drop(xattrs);
         assert_eq!(space.take_bytes(4096), Ok(()));
     }
 
     #[test]
     fn unknown_namespaces_are_not_supported() {
-        let xattrs = Xattrs::default();
+        let xattrs = Xattrs::new(&Arc::new(Space::new(0, 0)));
         for name in ["system.other", "user", "other.x"] {
             let name = OsStr::new(name);
             assert_eq!(xattrs.get(name), Err(Errno::EOPNOTSUPP), "{name:?}");
