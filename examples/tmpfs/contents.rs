@@ -84,8 +84,10 @@ impl Contents {
                         }
                         return Err(error);
                     }
-                    let mut page = vec![0; PAGE as usize];
-                    page[start..start + part.len()].copy_from_slice(part);
+                    let mut page = Vec::with_capacity(PAGE as usize);
+                    page.resize(start, 0);
+                    page.extend_from_slice(part);
+                    page.resize(PAGE as usize, 0);
                     hole.insert(page.into_boxed_slice());
                 }
             }

@@ -33,6 +33,7 @@ use libfuse3::Program;
 use libfuse3::Session;
 
 fn main() -> ExitCode {
+    env_logger::init();
     Program::new("MOUNTPOINT", "A file system in memory.")
         .option(
             "-o size=SIZE",
