@@ -10,7 +10,27 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use libfuse3::*;
+use libfuse3::Capabilities;
+use libfuse3::ConnInfo;
+use libfuse3::Data;
+use libfuse3::EntryAttributes;
+use libfuse3::Errno;
+use libfuse3::FileHandle;
+use libfuse3::FileInfo;
+use libfuse3::FileRef;
+use libfuse3::Forget;
+use libfuse3::Inode;
+use libfuse3::OpenFlags;
+use libfuse3::Operations;
+use libfuse3::ROOT_INODE;
+use libfuse3::ReaddirToken;
+use libfuse3::ReleaseFlags;
+use libfuse3::RequestContext;
+use libfuse3::Result;
+use libfuse3::SetattrFields;
+use libfuse3::TimeOrNow;
+use libfuse3::Timestamp;
+use libfuse3::WriteBuf;
 
 use super::Watch;
 
