@@ -8,6 +8,8 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use libfuse3::Capabilities;
+use libfuse3::ConnInfo;
 use libfuse3::EntryAttributes;
 use libfuse3::FileRef;
 use libfuse3::Inode;
@@ -21,8 +23,6 @@ use crate::common;
 use crate::common::Gate;
 use crate::file;
 use crate::root_or_file;
-
-const LOOKUPS: usize = 20;
 
 /// Whether this libfuse can be brought to ask for it.
 fn libfuse_can() -> bool {
@@ -38,16 +38,23 @@ fn libfuse_can() -> bool {
     can
 }
 
-/// Each lookup takes a second.
-struct Slow;
+/// Each lookup takes its time.
+struct Slow {
+    delay: Duration,
+    parallel: bool,
+}
 
 impl Operations for Slow {
+    fn init(&self, conn: &mut ConnInfo) -> Result<()> {
+        if !self.parallel {
+            conn.unwant(Capabilities::PARALLEL_DIROPS);
+        }
+        Ok(())
+    }
+
     async fn lookup(&self, _: Inode, name: &OsStr, _: &RequestContext) -> Result<EntryAttributes> {
-        Timer::after(Duration::from_secs(1)).await;
-        let number: u64 = name
-            .to_str()
-            .and_then(|name| name.parse().ok())
-            .unwrap_or(0);
+        Timer::after(self.delay).await;
+        let number: u64 = name.to_str().and_then(|name| name.parse().ok()).unwrap();
         Ok(file(Inode(100 + number)))
     }
 
@@ -61,17 +68,13 @@ impl Operations for Slow {
     }
 }
 
-#[test]
-fn twenty_lookups_of_one_second_in_one_directory_take_one_second() {
-    common::require_fuse!();
-    if !libfuse_can() {
-        return;
-    }
-    let mounted = common::mount(Slow);
+/// How long so many lookups of so long take, all begun at once in one directory.
+fn look_up(lookups: usize, delay: Duration, parallel: bool) -> Duration {
+    let mounted = common::mount(Slow { delay, parallel });
     fs::metadata(mounted.path()).unwrap();
-    let start = Barrier::new(LOOKUPS + 1);
+    let start = Barrier::new(lookups + 1);
     let elapsed = thread::scope(|scope| {
-        let clients: Vec<_> = (0..LOOKUPS)
+        let clients: Vec<_> = (0..lookups)
             .map(|number| {
                 let path = mounted.join(number.to_string());
                 let start = &start;
@@ -81,16 +84,33 @@ fn twenty_lookups_of_one_second_in_one_directory_take_one_second() {
                 })
             })
             .collect();
+        let began = Instant::now();
         start.wait();
-        let start = Instant::now();
         for client in clients {
             client.join().unwrap().unwrap();
         }
-        start.elapsed()
+        began.elapsed()
     });
+    common::assert_quiet();
+    elapsed
+}
+
+#[test]
+fn twenty_lookups_of_one_second_in_one_directory_take_one_second() {
+    common::require_fuse!();
+    if !libfuse_can() {
+        return;
+    }
+    let elapsed = look_up(20, Duration::from_secs(1), true);
     assert!(elapsed >= Duration::from_secs(1), "{elapsed:?}");
     assert!(elapsed < Duration::from_secs(3), "{elapsed:?}");
-    common::assert_quiet();
+}
+
+#[test]
+fn without_the_wish_they_come_one_after_the_other() {
+    common::require_fuse!();
+    let elapsed = look_up(5, Duration::from_millis(100), false);
+    assert!(elapsed >= Duration::from_millis(500), "{elapsed:?}");
 }
 
 /// Lookups and listings wait until all of them are there.
