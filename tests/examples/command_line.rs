@@ -1,0 +1,304 @@
+//! The command line that all examples have from libfuse.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::process::Output;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::common;
+use crate::common::MountDir;
+use crate::common::PATIENCE;
+use crate::common::TimeLimit;
+use crate::common::mountinfo_of;
+use crate::program;
+use crate::program::Program;
+use crate::program::finish;
+use crate::program::run;
+use crate::program::text;
+
+/// The operands that come before the mountpoint.
+fn operands(operands: &[&str], source: &TempDir) -> Vec<String> {
+    let source = source.path().to_str().unwrap();
+    operands
+        .iter()
+        .map(|operand| operand.replace("SOURCE", source))
+        .collect()
+}
+
+/// Does this with each example: its name, and its operands but for the mountpoint.
+fn for_each(test: impl Fn(&str, &[String])) {
+    for (name, needed) in program::ALL {
+        eprintln!("{name}");
+        let source = tempfile::tempdir().unwrap();
+        test(name, &operands(needed, &source));
+    }
+}
+
+/// Standard error of a program that must fail with this status: one line, the program's name first.
+#[track_caller]
+fn complaint(name: &str, status: i32, output: &Output) -> String {
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{err}");
+    assert_eq!(out, "", "printed to standard output");
+    assert_eq!(err.lines().count(), 1, "not one line: {err}");
+    assert!(err.starts_with(&format!("{name}: ")), "{err}");
+    err
+}
+
+#[test]
+fn help_lists_operands_and_options() {
+    for (name, needed) in program::ALL {
+        for option in ["--help", "-h"] {
+            let output = finish(Command::new(program::path_of(name)).arg(option));
+            assert!(
+                output.status.success() && output.stderr.is_empty(),
+                "{output:?}"
+            );
+            let help = text(&output.stdout);
+            let operands = [needed, &["MOUNTPOINT"]].concat().join(" ");
+            assert!(
+                help.starts_with(&format!("usage: {name} [options] {operands}\n")),
+                "{help}"
+            );
+            for part in [
+                "FUSE options:",
+                "-f ",
+                "-d ",
+                "-o allow_other",
+                "-o auto_unmount",
+            ] {
+                assert!(help.contains(part), "no {part} in {help}");
+            }
+        }
+    }
+}
+
+#[test]
+fn version_names_both_libraries() {
+    for (name, _) in program::ALL {
+        for option in ["--version", "-V"] {
+            let version = run(Command::new(program::path_of(name)).arg(option));
+            let expected = [
+                format!("libfuse3 for Rust {}", env!("CARGO_PKG_VERSION")),
+                format!("FUSE library version {}", libfuse3::libfuse_version()),
+            ];
+            assert_eq!(version.lines().collect::<Vec<_>>(), expected);
+        }
+    }
+}
+
+#[test]
+fn without_an_option_it_goes_into_the_background_when_it_is_mounted() {
+    common::require_fuse!();
+    for_each(|name, operands| {
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        let mountpoint = MountDir::new();
+        let output = finish(
+            Command::new(program::path_of(name))
+                .args(operands)
+                .arg(mountpoint.path()),
+        );
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(text(&output.stdout) + &text(&output.stderr), "");
+        let mounted = mountinfo_of(mountpoint.path()).expect("mounted when it returns");
+        common::register_mount(mountpoint.path().to_owned());
+        assert_eq!(
+            (mounted.kind, mounted.source),
+            (format!("fuse.{name}"), name.to_owned())
+        );
+        libfuse3::listdir(mountpoint.path()).unwrap();
+        assert!(is_running_with(mountpoint.path()));
+        program::unmount(mountpoint.path());
+        assert!(common::wait_until(PATIENCE, || !is_running_with(
+            mountpoint.path()
+        )));
+    });
+}
+
+/// Whether there is a process with this argument. For a child of a child, which nobody can wait for.
+fn is_running_with(argument: &Path) -> bool {
+    let processes = fs::read_dir("/proc").unwrap();
+    processes.flatten().any(|process| {
+        let command_line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        command_line
+            .split(|byte| *byte == 0)
+            .any(|found| found == argument.as_os_str().as_encoded_bytes())
+    })
+}
+
+#[test]
+fn d_prints_requests() {
+    common::require_fuse!();
+    for_each(|name, operands| {
+        for debug in [&["-d"][..], &["-o", "debug"]] {
+            let arguments = debug
+                .iter()
+                .map(ToString::to_string)
+                .chain(operands.iter().cloned());
+            let mut program = Program::start(name, arguments);
+            common::errno(fs::metadata(program.join("missing")));
+            program::unmount(program.path());
+            assert!(program.join_process().success());
+            let output = program.output();
+            for part in ["INIT", "LOOKUP"] {
+                assert!(output.contains(part), "no {part} in {output}");
+            }
+        }
+    });
+}
+
+#[test]
+fn ro_lets_nothing_be_written() {
+    common::require_fuse!();
+    for_each(|name, operands| {
+        let options = ["-o", "ro"].map(str::to_owned);
+        let program = Program::start(name, options.iter().chain(operands));
+        let mounted = mountinfo_of(program.path()).unwrap();
+        assert!(
+            mounted.options.split(',').any(|option| option == "ro"),
+            "{mounted:?}"
+        );
+        assert_eq!(
+            common::errno(fs::write(program.join("file"), "")),
+            libc::EROFS
+        );
+        assert_eq!(
+            common::errno(fs::create_dir(program.join("directory"))),
+            libc::EROFS
+        );
+        program.unmount();
+    });
+}
+
+#[test]
+fn fsname_and_subtype_show_in_the_list_of_mounts() {
+    common::require_fuse!();
+    for_each(|name, operands| {
+        let options = ["-o", r"fsname=a\,b,subtype=kind"].map(str::to_owned);
+        let program = Program::start(name, options.iter().chain(operands));
+        let mounted = mountinfo_of(program.path()).unwrap();
+        assert_eq!((&*mounted.kind, &*mounted.source), ("fuse.kind", "a,b"));
+        program.unmount();
+    });
+}
+
+#[test]
+fn other_users_get_in_with_allow_other_alone() {
+    common::require_fuse!();
+    if !rustix::process::geteuid().is_root() {
+        common::say(format_args!("{}: skipped: not root", common::test_name()));
+        return;
+    }
+    const NOBODY: u32 = 65534;
+    for_each(|name, operands| {
+        for source in operands {
+            fs::set_permissions(source, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        for (options, expected) in [(&["-o", "allow_other"][..], true), (&[], false)] {
+            let options = options.iter().map(ToString::to_string);
+            let program = Program::start(name, options.chain(operands.iter().cloned()));
+            let mut list = Command::new("ls");
+            list.arg(program.path()).uid(NOBODY).gid(NOBODY);
+            let output = finish(&mut list);
+            assert_eq!(output.status.success(), expected, "{output:?}");
+            program.unmount();
+        }
+    });
+}
+
+#[test]
+fn signals_unmount_and_count_as_success() {
+    common::require_fuse!();
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        for_each(|name, operands| {
+            let mut program = Program::start(name, operands);
+            libfuse3::listdir(program.path()).unwrap();
+            program.signal(signal);
+            let status = program.join_process();
+            assert!(status.success(), "{signal:?}: {status}");
+            assert_eq!(program.output(), "");
+        });
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_named() {
+    for (name, needed) in program::ALL {
+        let path = program::path_of(name);
+        let nothing = complaint(name, 2, &finish(&mut Command::new(&path)));
+        assert!(
+            nothing.contains("missing operands") && nothing.contains("MOUNTPOINT"),
+            "{nothing}"
+        );
+        let too_many = ["/no/such/place"].repeat(needed.len() + 2);
+        let too_many = complaint(name, 2, &finish(Command::new(&path).args(too_many)));
+        assert!(too_many.contains("too many operands"), "{too_many}");
+        let unknown = complaint(
+            name,
+            2,
+            &finish(Command::new(&path).arg("--no-such-option")),
+        );
+        assert!(unknown.contains("--no-such-option"), "{unknown}");
+    }
+}
+
+#[test]
+fn what_cannot_be_mounted_is_named_and_nothing_is() {
+    common::require_fuse!();
+    for_each(|name, operands| {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+        let start = |options: &[&str], mountpoint: &Path| {
+            let mut command = Command::new(program::path_of(name));
+            command.args(options).args(operands).arg(mountpoint);
+            let message = complaint(name, 1, &finish(&mut command));
+            assert!(!common::is_mounted(mountpoint));
+            message
+        };
+        let message = start(&[], &missing);
+        assert!(
+            message.contains("missing") && message.contains("does not exist"),
+            "{message}"
+        );
+        fs::write(dir.path().join("file"), "").unwrap();
+        let message = start(&[], &dir.path().join("file"));
+        assert!(
+            message.contains("file") && message.contains("not a directory"),
+            "{message}"
+        );
+        let message = start(&["-o", "no_such_option"], dir.path());
+        assert!(message.contains("no_such_option"), "{message}");
+    });
+}
+
+#[test]
+fn a_mountpoint_that_is_in_use_is_named() {
+    common::require_fuse!();
+    for_each(|name, operands| {
+        let first = Program::start(name, operands);
+        let mut command = Command::new(program::path_of(name));
+        let message = complaint(name, 1, &finish(command.args(operands).arg(first.path())));
+        let path = first.path().display().to_string();
+        assert!(
+            message.contains(&path) && message.contains("already"),
+            "{message}"
+        );
+        libfuse3::listdir(first.path()).unwrap();
+        first.unmount();
+    });
+}
+
+#[test]
+fn a_source_that_is_missing_is_named() {
+    let mountpoint = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program::path_of("passthroughfs"));
+    let output = finish(command.arg("/no/such/source").arg(mountpoint.path()));
+    let message = complaint("passthroughfs", 1, &output);
+    assert!(message.contains("/no/such/source"), "{message}");
+    assert!(!common::is_mounted(mountpoint.path()));
+}

@@ -1,0 +1,13 @@
+//! The example programs, started, mounted and used as people do: what pyfuse3's `test_examples.py`
+//! does with its examples, the command line, and the work of a day.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod program;
+
+mod command_line;
+mod hello;
+mod passthroughfs;
+mod posix;
+mod tmpfs;
+mod work;
