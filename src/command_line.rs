@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::process::ExitCode;
 
 use crate::Error;
@@ -190,6 +189,9 @@ impl Program {
 
     /// Runs the program with the command line of this process. `make` makes the file system of what
     /// is left of it when libfuse has taken its part.
+    ///
+    /// The mount options are those of [`CommandLine::options`], which `make` may change; the
+    /// builder's are not used, and signals are handled always.
     pub fn run<O: Operations>(
         &self,
         make: impl FnOnce(&mut CommandLine) -> Result<SessionBuilder<O>, Box<dyn StdError>>,
@@ -277,15 +279,7 @@ fn run<O: Operations>(
     if !line.foreground {
         session.daemonize()?;
     }
-    let result = smol::block_on(async {
-        let mut running = pin!(session.run());
-        let ended = smol::future::poll_once(&mut running).await;
-        drop(blocked);
-        match ended {
-            Some(result) => result,
-            None => running.await,
-        }
-    });
+    let result = smol::block_on(session.run_with(|| drop(blocked)));
     session.close(Unmount::Yes)?;
     result?;
     Ok(())

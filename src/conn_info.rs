@@ -17,9 +17,6 @@ bitflags! {
         /// Several reads of one open file may be in flight at once. On by default.
         #[doc(alias = "FUSE_CAP_ASYNC_READ")]
         const ASYNC_READ = 1;
-        /// `fcntl` locks are sent to the file system instead of being kept by the kernel.
-        #[doc(alias = "FUSE_CAP_POSIX_LOCKS")]
-        const POSIX_LOCKS = 1 << 1;
         /// `O_TRUNC` reaches `open`, which then has to cut the file off. Off by default, unlike in
         /// libfuse: a `setattr` with size 0 comes instead.
         #[doc(alias = "FUSE_CAP_ATOMIC_O_TRUNC")]
@@ -42,12 +39,6 @@ bitflags! {
         /// into memory.
         #[doc(alias = "FUSE_CAP_SPLICE_READ")]
         const SPLICE_READ = 1 << 9;
-        /// `flock` locks are sent to the file system instead of being kept by the kernel.
-        #[doc(alias = "FUSE_CAP_FLOCK_LOCKS")]
-        const FLOCK_LOCKS = 1 << 10;
-        /// `ioctl` on directories is sent to the file system.
-        #[doc(alias = "FUSE_CAP_IOCTL_DIR")]
-        const IOCTL_DIR = 1 << 11;
         /// The kernel drops what it has cached of a file whose size or mtime changed. On by
         /// default.
         #[doc(alias = "FUSE_CAP_AUTO_INVAL_DATA")]
@@ -96,6 +87,28 @@ bitflags! {
         #[doc(alias = "FUSE_CAP_EXPLICIT_INVAL_DATA")]
         const EXPLICIT_INVAL_DATA = 1 << 25;
         const _ = !0;
+    }
+}
+
+/// What this library can serve: the capabilities that have a name here. Locks that the kernel leaves
+/// to a file system without lock operations would fail.
+const SERVED: Capabilities = Capabilities::named();
+
+impl Capabilities {
+    const fn named() -> Self {
+        let mut bits = 0;
+        let mut index = 0;
+        let flags = <Self as bitflags::Flags>::FLAGS;
+        while index < flags.len() {
+            let value = flags[index].value().0.0;
+            bits |= if flags[index].name().is_empty() {
+                0
+            } else {
+                value
+            };
+            index += 1;
+        }
+        Self::from_bits_retain(bits)
     }
 }
 
@@ -167,7 +180,7 @@ impl ConnInfo {
 
     /// Asks for those of the capabilities that are offered.
     pub fn want_if_capable(&mut self, capabilities: Capabilities) {
-        self.want |= capabilities & self.capable;
+        self.want |= capabilities & self.capable & SERVED;
     }
 
     /// Does without capabilities that are on by default.

@@ -17,7 +17,7 @@ pub struct RequestContext {
     pub gid: u32,
     /// Thread id of the caller; 0 if it is in a pid namespace that this one does not see.
     pub pid: u32,
-    /// The caller's umask. Valid in `create`, `mkdir`, `mknod` and `symlink`.
+    /// The caller's umask. Valid in `create`, `mkdir` and `mknod`; 0 elsewhere.
     pub umask: u32,
     pub(crate) interrupt: InterruptHook,
 }

@@ -103,6 +103,9 @@ pub struct Rename<'a> {
 /// calls to `smol::unblock`, or give the session more reader threads
 /// ([`SessionBuilder::reader_threads`](crate::SessionBuilder::reader_threads)).
 ///
+/// The futures are polled on threads of the session: a runtime that wants to know its own threads,
+/// such as tokio, is entered by its handle. `handle.spawn(work).await` is the simplest way.
+///
 /// A method that panics answers `EIO`, and the session lives on. The future of a method is dropped
 /// before it is ready only when the session ends, or on an interrupt if the session was built with
 /// [`cancel_on_interrupt`](crate::SessionBuilder::cancel_on_interrupt).

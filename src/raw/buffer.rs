@@ -25,13 +25,14 @@ const SPARE_BUFFERS: usize = 16;
 ///
 /// # Invariants
 ///
-/// `start` is the start of an allocation of `layout`, owned by this value. The receive area of
-/// `receive_size` bytes from `receive_offset` on lies inside of it.
+/// `start` is the start of an allocation of `layout`, owned by this value. The receive area, from
+/// `receive_offset` on, has room for the largest request; its first `received` bytes are initialized.
 pub(crate) struct Block {
     start: NonNull<u8>,
     layout: Layout,
     receive_offset: usize,
-    receive_size: usize,
+    /// How many bytes of the receive area libfuse has filled.
+    received: usize,
 }
 
 // SAFETY: a block owns its memory alone, as a Vec does.
@@ -55,7 +56,7 @@ impl Block {
             start,
             layout,
             receive_offset: page - WRITE_HEADERS,
-            receive_size,
+            received: 0,
         }
     }
 
@@ -65,11 +66,13 @@ impl Block {
         unsafe { self.start.add(self.receive_offset) }
     }
 
-    /// Whether `len` bytes from `data` on lie in this block; if so, at which offset.
+    /// Whether `len` bytes from `data` on lie in what was received; if so, at which offset.
     fn offset_of(&self, data: *const u8, len: usize) -> Option<usize> {
         let offset = (data as usize).checked_sub(self.start.as_ptr() as usize)?;
         let end = offset.checked_add(len)?;
-        (end <= self.receive_offset + self.receive_size).then_some(offset)
+        let is_received =
+            offset >= self.receive_offset && end <= self.receive_offset + self.received;
+        is_received.then_some(offset)
     }
 }
 
@@ -120,7 +123,16 @@ thread_local! {
 }
 
 /// Runs `process` while callbacks on this thread can take `block`. Returns it, unless one did.
-pub(super) fn lend<R>(block: Block, process: impl FnOnce() -> R) -> (R, Option<Block>) {
+///
+/// # Safety
+///
+/// - `received` bytes of the block's receive area have been filled.
+pub(super) unsafe fn lend<R>(
+    mut block: Block,
+    received: usize,
+    process: impl FnOnce() -> R,
+) -> (R, Option<Block>) {
+    block.received = received;
     RECEIVED.set(Some(block));
     let result = process();
     (result, RECEIVED.take())
@@ -162,8 +174,8 @@ impl AsRef<[u8]> for ReceivedBytes {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: the offset is inside the block, as `offset_of` has checked.
         let data = unsafe { self.block.start.add(self.offset) };
-        // SAFETY: libfuse has filled these `len` bytes of the block, and nothing writes to them
-        // before the block is back in the pool.
+        // SAFETY: these `len` bytes of the block have been received, as `offset_of` has checked, and
+        // nothing writes to them before the block is back in the pool.
         unsafe { slice::from_raw_parts(data.as_ptr(), self.len) }
     }
 }

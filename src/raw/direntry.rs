@@ -17,6 +17,9 @@ pub(crate) struct Dirents {
     plus: bool,
 }
 
+/// What libfuse, too, says of an inode number that it does not know (`FUSE_UNKNOWN_INO`).
+const UNKNOWN_INO: u64 = 0xffff_ffff;
+
 /// Longest name that the kernel takes, and one byte for the NUL.
 const NAME_SPACE: usize = 1024 + 1;
 
@@ -48,7 +51,11 @@ impl Dirents {
         let Ok(name) = CStr::from_bytes_with_nul(with_nul) else {
             return false;
         };
-        let entry = entry_param(attr);
+        let mut entry = entry_param(attr);
+        if attr.ino == Inode(0) {
+            // 0 as `d_ino` marks a removed entry, which the C library leaves out.
+            entry.attr.st_ino = attr.stat_ino.unwrap_or(UNKNOWN_INO);
+        }
         let free = &mut self.bytes[self.used..];
         let needed = if self.plus {
             // SAFETY: libfuse writes no more than `free.len()` bytes, and nothing if that is too

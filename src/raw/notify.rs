@@ -1,7 +1,6 @@
 //! Messages to the kernel. Each call may block; none may be made by a thread that answers requests.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::CStr;
 
 use libfuse_sys as sys;
 
@@ -14,37 +13,38 @@ impl RawSession {
     /// A negative `offset` is for attributes alone; `len` 0 is to the end.
     pub(crate) fn notify_inval_inode(&self, inode: Inode, offset: i64, len: i64) -> Result<()> {
         let _use = self.begin_use()?;
-        // SAFETY: any thread may notify.
+        // SAFETY: the session is valid and its descriptor open, as `_use` holds; libfuse makes one
+        // writev(2) out of values.
         ret(unsafe {
             sys::fuse_lowlevel_notify_inval_inode(self.as_ptr(), inode.raw(), offset, len)
         })
     }
 
-    pub(crate) fn notify_inval_entry(&self, parent: Inode, name: &OsStr) -> Result<()> {
+    pub(crate) fn notify_inval_entry(&self, parent: Inode, name: &CStr) -> Result<()> {
         let _use = self.begin_use()?;
-        let name = name.as_bytes();
-        // SAFETY: any thread may notify; the kernel reads the name before the call returns.
+        // SAFETY: the session is valid and its descriptor open, as `_use` holds. libfuse sends the
+        // name with its NUL before it returns, which is why it must be a C string.
         ret(unsafe {
             sys::fuse_lowlevel_notify_inval_entry(
                 self.as_ptr(),
                 parent.raw(),
-                name.as_ptr().cast(),
-                name.len(),
+                name.as_ptr(),
+                name.count_bytes(),
             )
         })
     }
 
-    pub(crate) fn notify_delete(&self, parent: Inode, child: Inode, name: &OsStr) -> Result<()> {
+    pub(crate) fn notify_delete(&self, parent: Inode, child: Inode, name: &CStr) -> Result<()> {
         let _use = self.begin_use()?;
-        let name = name.as_bytes();
-        // SAFETY: any thread may notify; the kernel reads the name before the call returns.
+        // SAFETY: the session is valid and its descriptor open, as `_use` holds. libfuse sends the
+        // name with its NUL before it returns, which is why it must be a C string.
         ret(unsafe {
             sys::fuse_lowlevel_notify_delete(
                 self.as_ptr(),
                 parent.raw(),
                 child.raw(),
-                name.as_ptr().cast(),
-                name.len(),
+                name.as_ptr(),
+                name.count_bytes(),
             )
         })
     }

@@ -46,9 +46,8 @@ impl RawRequest {
     /// # Safety
     ///
     /// - `req` was given to a callback, which has not answered it and will not.
-    /// - The session's userdata is the [`RawSession`] in an [`Arc`].
-    pub(super) unsafe fn new(req: sys::fuse_req_t, session: &RawSession) -> Self {
-        let session = ptr::from_ref(session);
+    /// - `session` is the session's userdata: the pointer that [`Arc::as_ptr`] has given.
+    pub(super) unsafe fn new(req: sys::fuse_req_t, session: *const RawSession) -> Self {
         // SAFETY: the session lives in an Arc, see above.
         unsafe { Arc::increment_strong_count(session) };
         // SAFETY: the count has just been raised for this one.

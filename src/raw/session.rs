@@ -151,11 +151,14 @@ impl RawSession {
             }
             _ if received < 0 => Err(Errno::from_negative(received)),
             _ => {
-                let ((), block) = buffer::lend(block, || {
+                let process = || {
                     // SAFETY: `buf` is as libfuse has filled it, and its memory lives: in this
                     // thread's hands, or in those of the message that took it.
                     unsafe { sys::fuse_session_process_buf(self.as_ptr(), &buf) }
-                });
+                };
+                let received = usize::try_from(received).unwrap_or(0);
+                // SAFETY: libfuse returns how many bytes it has received into the block.
+                let ((), block) = unsafe { buffer::lend(block, received, process) };
                 Ok(Some(block.unwrap_or_else(|| self.buffers.take())))
             }
         }

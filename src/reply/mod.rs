@@ -43,6 +43,9 @@ impl Reply for () {
     }
 }
 
+/// The kernel would answer `EIO` for it, too, but nobody would know why.
+const NO_TYPE: &str = "the handler returned a mode without a file type, such as S_IFREG";
+
 /// Attributes as the answer to an operation that makes the kernel know an inode.
 #[derive(Debug)]
 pub(crate) struct Entry(pub(crate) EntryAttributes);
@@ -51,6 +54,9 @@ impl Reply for Entry {
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         if self.0.ino == Inode(0) && info.operation != "lookup" {
             return refuse(request, info, "the handler returned inode 0");
+        }
+        if self.0.ino != Inode(0) && self.0.file_type() == 0 {
+            return refuse(request, info, NO_TYPE);
         }
         request.reply_entry(&self.0)
     }
@@ -77,6 +83,13 @@ impl Reply for (FileInfo, EntryAttributes) {
         let (file, attr) = self;
         if attr.ino == Inode(0) {
             return refuse(request, info, "the handler returned inode 0");
+        }
+        if attr.file_type() != libc::S_IFREG {
+            return refuse(
+                request,
+                info,
+                "the handler created something else than a regular file",
+            );
         }
         request.reply_create(&file, &attr)
     }

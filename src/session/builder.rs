@@ -102,15 +102,17 @@ impl<O: Operations> SessionBuilder<O> {
     /// answered with `EINTR`. Off by default.
     ///
     /// Only handlers that nothing is lost by: `lookup`, `getattr`, `readlink`, `access`, `read`,
-    /// `readdir`, `statfs`, `getxattr`, `listxattr`. Mind that some programs are interrupted all
-    /// the time and do not expect these calls to fail.
+    /// `readdir`, `statfs`, `getxattr`, `listxattr`. A `lookup` must therefore count behind its last
+    /// `.await`. Mind that some programs are interrupted all the time and do not expect these calls
+    /// to fail.
     pub fn cancel_on_interrupt(mut self, cancel: bool) -> Self {
         self.limits.cancel_on_interrupt = cancel;
         self
     }
 
     /// Whether SIGINT, SIGTERM and SIGHUP end the session cleanly while it runs. Off by default,
-    /// since signals belong to the program.
+    /// since signals belong to the program. Once handled, they do not end the process by
+    /// themselves any more, also after the session.
     pub fn handle_signals(mut self, handle: bool) -> Self {
         self.limits.handle_signals = handle;
         self

@@ -44,7 +44,7 @@ impl Stop {
     /// When handlers must have come to their end; called when the stop has been requested.
     pub(super) fn deadline(&self, timeout: Duration) -> Instant {
         let requested = self.requested.get().map(|(_, at)| *at);
-        requested.unwrap_or_else(Instant::now) + timeout
+        later(requested.unwrap_or_else(Instant::now), timeout)
     }
 
     /// Waits until the session shall end.
@@ -110,4 +110,10 @@ impl fmt::Debug for SessionHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionHandle").finish_non_exhaustive()
     }
+}
+
+/// A time after `start`; for time-outs that mean "never", one that nobody lives to see.
+pub(super) fn later(start: Instant, timeout: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    start.checked_add(timeout.min(NEVER)).unwrap_or(start)
 }

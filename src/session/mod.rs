@@ -54,6 +54,7 @@ pub(crate) struct Shared<O> {
     limits: Limits,
     stop: Arc<Stop>,
     mountpoint: Arc<Mountpoint>,
+    notifier: Notifier,
 }
 
 impl<O> Shared<O> {
@@ -143,6 +144,7 @@ impl<O: Operations> Session<O> {
             operations,
             stop: Arc::default(),
             mountpoint: Arc::new(mountpoint),
+            notifier: Notifier::new(&raw),
             raw,
             receiver,
             executor: Executor::new(),
@@ -179,7 +181,7 @@ impl<O: Operations> Session<O> {
     /// What tells the kernel about changes that did not come through the mount.
     #[must_use]
     pub fn notifier(&self) -> Notifier {
-        Notifier::new(&self.shared.raw)
+        self.shared.notifier.clone()
     }
 
     /// Goes on in the background: a child process takes over, the calling one exits with status 0.

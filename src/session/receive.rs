@@ -32,8 +32,8 @@ pub(super) fn spawn<O: Operations>(
         .spawn(move || {
             let result = receive_all(&shared);
             // Whatever has ended this reader ends the session; the other readers leave, too.
-            shared.mountpoint.look();
             shared.stop.request(Cause::ReaderEnded);
+            shared.mountpoint.look();
             drop(shared);
             // The other side goes away only when nobody wants to know.
             let _ = ended.try_send(result);
@@ -44,6 +44,8 @@ fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
     let reader = shared.stop.readers().enter();
     let mut block = shared.raw.take_buffer();
     let is_stopping = || shared.stop.is_requested();
+    // INIT comes first, and whatever goes wrong with it is known when it has been worked on.
+    let mut is_agreed = shared.raw.init_result() == Some(Ok(()));
     loop {
         let received = reader.receive(is_stopping, || shared.raw.receive(block));
         let Some(received) = received else {
@@ -58,11 +60,15 @@ fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
         }
         drain(shared);
         shared.in_flight.answer_interrupted();
-        if let Some(Err(_)) = shared.raw.init_result() {
-            return Ok(()); // `run` reports it.
-        }
-        if shared.raw.has_exited() && !shared.stop.is_requested() {
-            return Err(Errno::EPROTO);
+        if !is_agreed {
+            match shared.raw.init_result() {
+                Some(Err(_)) => return Ok(()), // `run` reports it.
+                // libfuse and the kernel could not agree.
+                _ if shared.raw.has_exited() && !shared.stop.is_requested() => {
+                    return Err(Errno::EPROTO);
+                }
+                result => is_agreed = result.is_some(),
+            }
         }
     }
 }

@@ -63,11 +63,21 @@ impl<O: Operations> Session<O> {
     #[doc(alias = "fuse_session_loop")]
     #[doc(alias = "main")]
     pub async fn run(&mut self) -> Result<ExitReason, Error> {
+        self.run_with(|| ()).await
+    }
+
+    /// As [`run`](Self::run); calls `signals_handled` when signals are handled, before any thread is
+    /// started.
+    pub(crate) async fn run_with(
+        &mut self,
+        signals_handled: impl FnOnce(),
+    ) -> Result<ExitReason, Error> {
         let shared = Arc::clone(&self.shared);
         // If this future is dropped before its end, the readers are told to leave.
         let stop_on_drop = StopOnDrop(self);
         // First, so that a signal is handled as soon as the file system is seen to answer.
         let signals = stop_on_drop.0.signals()?;
+        signals_handled();
         stop_on_drop.0.start_readers()?;
         let running = async {
             let signal = pin!(next_signal(signals));
@@ -82,6 +92,10 @@ impl<O: Operations> Session<O> {
         stop_on_drop.0.finish().await;
 
         if let Some(Err(errno)) = shared.raw.init_result() {
+            // The kernel takes it for mounted, and whoever uses it would wait for an answer.
+            if let Err(error) = stop_on_drop.0.close_now(Unmount::Yes) {
+                log::error!("{error}");
+            }
             return Err(Error::Init(errno));
         }
         if let Some(Err(errno)) = end {

@@ -25,6 +25,7 @@ use super::SessionHandle;
 use super::Unmount;
 use super::handle::Cause;
 use super::handle::Stop;
+use super::handle::later;
 use super::run::GRACE;
 use super::run::until;
 use crate::Error;
@@ -171,7 +172,7 @@ impl BackgroundSession {
         let overdue = async {
             self.stop.requested().await;
             let deadline = self.stop.deadline(self.shutdown_timeout);
-            Timer::at(deadline + CLOSE_TIME).await;
+            Timer::at(later(deadline, CLOSE_TIME)).await;
             if self.stop.have_handlers_ended() {
                 // The file system's `destroy` may take its time.
                 pending::<()>().await;

@@ -199,7 +199,9 @@ pub struct SetattrFields {
     /// it the file system sets its ctime to the current time by itself.
     pub ctime: Option<Timestamp>,
     /// The set-user-id bit, and the set-group-id bit of an executable file, must be cleared because
-    /// of a write or a change of size or owner.
+    /// of a write or a change of size or owner. Only with
+    /// [`Capabilities::HANDLE_KILLPRIV_V2`](crate::Capabilities::HANDLE_KILLPRIV_V2); without it the
+    /// kernel sends a new `mode`.
     #[doc(alias = "FUSE_SET_ATTR_KILL_SUID")]
     pub kill_suid: bool,
     /// The set-group-id bit must be cleared.

@@ -73,8 +73,8 @@ pub struct FileRef {
     /// The handle that `open`, `create` or `opendir` gave it; 0 if the file system has no such
     /// handler.
     pub fh: FileHandle,
-    /// The flags it was opened with. The kernel sends them with `read`, `write`, `release` and the
-    /// directory operations; empty elsewhere.
+    /// The flags it was opened with. They come with `read`, `write`, `release` and `releasedir`;
+    /// empty elsewhere.
     pub flags: OpenFlags,
     /// Who holds POSIX locks through this descriptor: in `flush`, in `release`, and where a
     /// mandatory lock would matter.

@@ -84,9 +84,11 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
 /// - `req` was given to a callback by libfuse, and the callback does nothing else with it.
 unsafe fn deliver(req: sys::fuse_req_t, operation: Operation) {
     // SAFETY: guaranteed by the caller, see above.
-    let session = unsafe { session(req) };
-    // SAFETY: as above; every session's userdata is a `RawSession` in an Arc.
-    let request = unsafe { RawRequest::new(req, session) };
+    let userdata = unsafe { sys::fuse_req_userdata(req) }.cast::<RawSession>();
+    // SAFETY: as above; every session's userdata is the pointer to its `RawSession` in an Arc.
+    let request = unsafe { RawRequest::new(req, userdata) };
+    // SAFETY: the session lives as long as `request`.
+    let session = unsafe { &*userdata };
     session.deliver(Message::Request(
         Request::new(request, &operation),
         operation,

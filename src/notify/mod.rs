@@ -1,10 +1,13 @@
 //! Telling the kernel about changes that did not come through the mount.
 
+mod threads;
+
+use std::collections::VecDeque;
+use std::ffi::CString;
 use std::ffi::OsStr;
-use std::ffi::OsString;
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -12,10 +15,13 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::channel::oneshot;
 use futures::future::Either;
 use futures::future::select;
 use smol::Timer;
 
+use self::threads::Threads;
 use crate::Errno;
 use crate::Inode;
 use crate::Result;
@@ -34,15 +40,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// what it has cached.
 ///
 /// Cheap to clone, for any thread and any executor. It does not keep the session alive: after its
-/// end the methods answer [`Errno::ENODEV`]. Before the session runs they answer
-/// [`Errno::ENOTCONN`].
+/// end the methods answer [`Errno::ENODEV`]. Before the session runs they answer an error, too:
+/// [`Errno::ENOTCONN`] or [`Errno::ENOSYS`].
 ///
 /// # Blocking
 ///
 /// The kernel works on a notification right away, and may have to wait for locks: for the
 /// directory's while a `lookup` or `create` in it has no answer yet, for pages while a `read` or
-/// `write` of them has none. The methods therefore make the call on a thread that may block, and
-/// wait for it by `.await`.
+/// `write` of them has none. The methods therefore make the call on a thread of the session's that
+/// may block, and wait for it by `.await`. At most eight do so at a time.
 ///
 /// Inside of a handler waiting could last for ever, since the kernel may hold the lock until the
 /// handler answers. There a method waits no longer than
@@ -64,28 +70,34 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Notifier {
     session: Weak<RawSession>,
+    threads: Arc<Threads>,
     queue: Arc<Mutex<Queue>>,
 }
 
 /// What [`Notifier::invalidate_entry_async`] has taken and not yet sent.
 #[derive(Default)]
 struct Queue {
-    entries: std::collections::VecDeque<QueuedEntry>,
+    entries: VecDeque<QueuedEntry>,
     /// A thread is at it.
     is_draining: bool,
 }
 
 struct QueuedEntry {
-    parent: Inode,
-    name: OsString,
-    deleted: Option<Inode>,
+    entry: NamedEntry,
     ignore_enoent: bool,
+}
+
+struct NamedEntry {
+    parent: Inode,
+    name: CString,
+    deleted: Option<Inode>,
 }
 
 impl Notifier {
     pub(crate) fn new(session: &Arc<RawSession>) -> Self {
         Self {
             session: Arc::downgrade(session),
+            threads: Arc::default(),
             queue: Arc::default(),
         }
     }
@@ -120,12 +132,7 @@ impl Notifier {
         name: &OsStr,
         deleted: Option<Inode>,
     ) -> Result<()> {
-        let entry = QueuedEntry {
-            parent,
-            name: name.to_owned(),
-            deleted,
-            ignore_enoent: false,
-        };
+        let entry = NamedEntry::new(parent, name, deleted)?;
         self.call([parent, deleted.unwrap_or(Inode(0))], move |session| {
             entry.send(session)
         })
@@ -144,17 +151,21 @@ impl Notifier {
         deleted: Option<Inode>,
         ignore_enoent: bool,
     ) {
-        let entry = QueuedEntry {
-            parent,
-            name: name.to_owned(),
-            deleted,
-            ignore_enoent,
+        let entry = match NamedEntry::new(parent, name, deleted) {
+            Ok(entry) => entry,
+            Err(errno) => {
+                return log::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
+            }
         };
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.entries.push_back(entry);
+        queue.entries.push_back(QueuedEntry {
+            entry,
+            ignore_enoent,
+        });
         if !std::mem::replace(&mut queue.is_draining, true) {
+            drop(queue);
             let this = self.clone();
-            smol::unblock(move || this.drain_queue()).detach();
+            self.threads.submit(move || this.drain_queue());
         }
     }
 
@@ -183,27 +194,28 @@ impl Notifier {
         inodes: [Inode; 2],
         call: impl FnOnce(&RawSession) -> Result<()> + Send + 'static,
     ) -> impl Future<Output = Result<()>> + Send + 'static {
-        let session = self.session.upgrade();
+        let session = Weak::clone(&self.session);
+        let threads = Arc::clone(&self.threads);
         async move {
-            let session = session.ok_or(Errno::ENODEV)?;
-            let task = smol::unblock(move || call(&session));
+            let (sender, receiver) = oneshot::channel();
+            threads.submit(move || {
+                let session = session.upgrade().ok_or(Errno::ENODEV);
+                let result = session.and_then(|session| call(&session));
+                // Whoever asked may have stopped waiting.
+                let _ = sender.send(result);
+            });
+            let result = receiver.map(|result| result.unwrap_or(Err(Errno::EAGAIN)));
             let Some(own) = current_inodes() else {
-                return task.await;
+                return result.await;
             };
             let is_own = inodes
                 .iter()
                 .any(|inode| inode.raw() != 0 && own.contains(inode));
             let patience = if is_own { PATIENCE_OWN } else { PATIENCE };
-            match select(task, pin!(Timer::after(patience))).await {
+            match select(result, Timer::after(patience)).await {
                 Either::Left((result, _)) => result,
-                Either::Right((_, task)) => {
-                    task.detach();
-                    if is_own {
-                        Ok(())
-                    } else {
-                        Err(Errno::ETIMEDOUT)
-                    }
-                }
+                Either::Right(_) if is_own => Ok(()),
+                Either::Right(_) => Err(Errno::ETIMEDOUT),
             }
         }
     }
@@ -217,15 +229,16 @@ impl Notifier {
                 entry
             };
             let Some(entry) = entry else { return };
-            let result = match self.session.upgrade() {
-                Some(session) => entry.send(&session),
-                None => Err(Errno::ENODEV),
-            };
-            match result {
+            let QueuedEntry {
+                entry,
+                ignore_enoent,
+            } = entry;
+            let session = self.session.upgrade().ok_or(Errno::ENODEV);
+            match session.and_then(|session| entry.send(&session)) {
                 Ok(()) | Err(Errno::ENODEV) => {}
-                Err(Errno::ENOENT) if entry.ignore_enoent => {}
+                Err(Errno::ENOENT) if ignore_enoent => {}
                 Err(errno) => {
-                    let QueuedEntry { parent, name, .. } = entry;
+                    let NamedEntry { parent, name, .. } = entry;
                     log::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
                 }
             }
@@ -233,7 +246,20 @@ impl Notifier {
     }
 }
 
-impl QueuedEntry {
+impl NamedEntry {
+    /// `EINVAL` for what cannot be a name.
+    fn new(parent: Inode, name: &OsStr, deleted: Option<Inode>) -> Result<Self> {
+        let bytes = name.as_bytes();
+        if bytes.is_empty() || bytes.contains(&b'/') {
+            return Err(Errno::EINVAL);
+        }
+        Ok(Self {
+            parent,
+            name: CString::new(bytes).map_err(|_| Errno::EINVAL)?,
+            deleted,
+        })
+    }
+
     fn send(&self, session: &RawSession) -> Result<()> {
         match self.deleted {
             Some(child) => session.notify_delete(self.parent, child, &self.name),
