@@ -54,8 +54,8 @@ fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
         match received {
             Ok(Some(next)) => block = next,
             Ok(None) => return Ok(()),
-            // Another thread has closed the session.
-            Err(Errno::ENODEV | Errno::EBADF) => return Ok(()),
+            // The connection has ended; the last one if that was while it was read from.
+            Err(Errno::ENODEV | Errno::EBADF | Errno::ECONNABORTED) => return Ok(()),
             Err(errno) => return Err(errno),
         }
         drain(shared);
