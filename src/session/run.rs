@@ -205,10 +205,12 @@ impl<O: Operations> Session<O> {
         });
 
         // Whoever still hangs in the kernel is freed by an abort; what then is left keeps the
-        // descriptor open, since it may use it at any time.
+        // descriptor open, since it may use it at any time. The abort comes in any case: closing the
+        // descriptor does not end the connection while another process holds a copy, such as a
+        // child that has just been forked, and that child may itself wait for an answer from here.
         let mut busy = self.wait_until_unused(deadline.max(Instant::now() + GRACE));
+        shared.mountpoint.abort(&shared.raw, unmount);
         if busy > 0 {
-            shared.mountpoint.abort(&shared.raw);
             busy = self.wait_until_unused(Instant::now() + GRACE);
         }
         shared.mountpoint.look();

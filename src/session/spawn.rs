@@ -34,7 +34,7 @@ use crate::Operations;
 use crate::raw::RawSession;
 
 /// How long a session may take to unmount, once its handlers' time is up.
-const CLOSE_TIME: Duration = Duration::from_secs(4);
+const CLOSE_TIME: Duration = Duration::from_secs(3);
 
 impl<O: Operations> Session<O> {
     /// Runs the session on a thread of its own; unmounts when it ends, or when the returned value
@@ -182,7 +182,7 @@ impl BackgroundSession {
             return;
         }
         if let Some(raw) = self.raw.upgrade() {
-            self.mountpoint.abort(&raw);
+            self.mountpoint.abort(&raw, Unmount::Yes);
         }
         self.mountpoint.detach();
         until(Instant::now() + GRACE, self.ended.recv()).await;

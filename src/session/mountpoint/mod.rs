@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 
 use self::mountinfo::Device;
 use self::mountinfo::MountTable;
+use super::Unmount;
 use crate::Error;
 use crate::raw::RawSession;
 use crate::raw::sys;
@@ -101,14 +102,16 @@ impl Mountpoint {
     }
 
     /// Ends the connection of the session that is mounted here: all requests fail, and whoever waits
-    /// in the kernel comes back.
-    pub(super) fn abort(&self, raw: &RawSession) {
+    /// in the kernel comes back. Where there is no switch for that, `umount -f` does it, which may
+    /// unmount, too.
+    pub(super) fn abort(&self, raw: &RawSession, unmount: Unmount) {
         // While it is connected, nobody else has its number.
         let Some((_, minor)) = self.device.filter(|_| raw.is_connected()) else {
             return;
         };
         let switch = format!("/sys/fs/fuse/connections/{minor}/abort");
         if fs::write(&switch, "1").is_err()
+            && unmount == Unmount::Yes
             && self.is_mounted()
             && let Ok(path) = CString::new(self.path.as_os_str().as_bytes())
             && let Err(error) = sys::umount2(&path, libc::MNT_FORCE)
