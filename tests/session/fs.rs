@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
@@ -27,8 +26,7 @@ pub(crate) struct Fs {
     on_lookup: OnLookup,
     /// What `init` does beside returning this.
     on_init: Box<dyn Fn() -> Result<()> + Send + Sync>,
-    /// The session's own handle, for handlers that end it.
-    pub(crate) handle: OnceLock<SessionHandle>,
+    on_destroy: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
     pub(crate) requests: AtomicUsize,
     pub(crate) destroyed: AtomicBool,
     /// Set when the file system itself is dropped: nothing of the session is left then.
@@ -52,7 +50,7 @@ impl Fs {
             data: Mutex::new(vec![0; DATA_SIZE]),
             on_lookup: Box::new(move |name| on_lookup(name).boxed()),
             on_init: Box::new(|| Ok(())),
-            handle: OnceLock::new(),
+            on_destroy: Box::new(|| Box::pin(std::future::ready(()))),
             requests: AtomicUsize::new(0),
             destroyed: AtomicBool::new(false),
             dropped: Arc::default(),
@@ -70,6 +68,17 @@ impl Fs {
         on_init: impl Fn() -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         self.on_init = Box::new(on_init);
+        self
+    }
+
+    pub(crate) fn on_destroy<F>(
+        mut self,
+        on_destroy: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.on_destroy = Box::new(move || on_destroy().boxed());
         self
     }
 
@@ -107,6 +116,7 @@ impl Operations for Fs {
     }
 
     async fn destroy(&self) {
+        (self.on_destroy)().await;
         self.destroyed.store(true, Ordering::Release);
     }
 

@@ -4,6 +4,9 @@
 mod common;
 
 mod ends;
-#[allow(dead_code, reason = "for tests that come next")]
 mod fs;
+mod many;
 mod process;
+mod run;
+mod shutdown;
+mod wake;

@@ -47,14 +47,29 @@ fn another_process() {
 
 /// Runs this program again, in a role.
 fn start_role(role: &str, file: &Path) -> Child {
-    Command::new(std::env::current_exe().expect("this program"))
-        .args(["process::another_process", "--exact", "--nocapture"])
-        .env(ROLE, role)
+    this_program("process::another_process", role)
         .env(FILE, file)
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .expect("started")
+}
+
+/// Runs one test in a process of its own, where [`is_started_again`] is true.
+pub(crate) fn start_again(test: &str) -> Process {
+    Process::new(this_program(test, "alone").spawn().expect("started"))
+}
+
+pub(crate) fn is_started_again() -> bool {
+    std::env::var(ROLE).is_ok_and(|role| role == "alone")
+}
+
+fn this_program(test: &str, role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command
+        .args([test, "--exact", "--nocapture"])
+        .env(ROLE, role)
+        .stdin(Stdio::null());
+    command
 }
 
 /// Reads or writes the file all the time; says when it has begun, and with which error it ended.
