@@ -69,10 +69,8 @@ impl Slow {
             _ => libc::S_IFREG | 0o444,
         };
         EntryAttributes {
-            ino,
-            mode,
             size: 1 << 40,
-            ..EntryAttributes::default()
+            ..common::attributes(ino, mode)
         }
     }
 }

@@ -15,7 +15,6 @@ use common::TimeLimit;
 use common::memfs::MemFs;
 use libfuse3::Session;
 use libfuse3::Unmount;
-use rustix::mount::UnmountFlags;
 
 const NAME: &str = "daemonize_goes_on_in_a_child_process";
 /// Where the other process mounts, and where it tells how it fares.
@@ -91,7 +90,7 @@ fn daemonize_goes_on_in_a_child_process() {
         .and_then(|rest| rest.split(' ').nth(3));
     assert_eq!(session, Some(process.as_str()), "it has no terminal");
 
-    rustix::mount::unmount(dir.path(), UnmountFlags::empty()).unwrap();
+    common::unmount(dir.path(), false).unwrap();
     let has_ended = || fs::read(&news).is_ok_and(|news| news == b"Unmounted");
     assert!(common::wait_until(common::PATIENCE, has_ended));
 }

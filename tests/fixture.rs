@@ -103,6 +103,7 @@ fn log_lines_belong_to_their_test() {
 #[test]
 fn the_time_limit_frees_a_hanging_test() {
     common::require_fuse!();
+    common::require_abort!();
     let limit = common::TimeLimit::new(Duration::from_secs(1));
     let mounted = common::mount_with(Empty::default(), |builder| {
         builder.shutdown_timeout(Duration::from_millis(100))

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use rustix::mount::unmount;
+use rustix::process::geteuid;
 
 use super::mountinfo_of;
 use super::say;
@@ -116,7 +118,7 @@ impl State {
         }
         if !self.is_done_within(GRACE) {
             say(format_args!("{test}: still not done: aborting the process"));
-            std::process::abort();
+            abort_process();
         }
     }
 
@@ -154,6 +156,37 @@ impl Connection {
             say(format_args!("{:?} cannot be aborted: {error}", self.path));
         }
     }
+}
+
+/// Ends the process while threads of it wait for file systems that it serves itself.
+///
+/// Such a thread does not even end when it is killed, and the kernel closes no descriptor before all
+/// threads have ended: so the connections have to go first. Whoever reads from one holds on to it until
+/// the end of the process interrupts the read.
+fn abort_process() -> ! {
+    let null = fs::File::open("/dev/null").expect("/dev/null");
+    for entry in fs::read_dir("/proc/self/fd")
+        .expect("/proc/self/fd")
+        .flatten()
+    {
+        let is_connection =
+            fs::read_link(entry.path()).is_ok_and(|file| file == Path::new("/dev/fuse"));
+        let number = entry.file_name().into_string().ok();
+        if let Some(number) = number
+            .filter(|_| is_connection)
+            .and_then(|number| number.parse().ok())
+        {
+            // SAFETY: it is open. Those who use it are about to end, and find an empty file at worst.
+            unsafe { libc::dup2(null.as_raw_fd(), number) };
+        }
+    }
+    std::process::abort()
+}
+
+/// Whether this process can abort the connections of its mounts.
+pub(crate) fn can_abort() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("/proc/self/mountinfo");
+    geteuid().is_root() || mounts.lines().any(|mount| mount.contains(" - fusectl "))
 }
 
 /// Aborts the connection of a mount: all its requests fail, those to come included.

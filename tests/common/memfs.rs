@@ -33,6 +33,7 @@ use libfuse3::Timestamp;
 use libfuse3::WriteBuf;
 
 use super::Watch;
+use super::attributes;
 
 /// What a handler was called with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,10 +90,8 @@ impl Default for MemFs {
     fn default() -> Self {
         let root = Node {
             attr: EntryAttributes {
-                ino: ROOT_INODE,
-                mode: libc::S_IFDIR | 0o755,
                 nlink: 2,
-                ..Default::default()
+                ..attributes(ROOT_INODE, libc::S_IFDIR | 0o755)
             },
             parent: Some(ROOT_INODE),
             ..Default::default()
@@ -172,13 +171,7 @@ impl MemFs {
             return Err(Errno::EEXIST);
         }
         parent_node.children.insert(name.to_owned(), inode);
-        let attr = EntryAttributes {
-            ino: inode,
-            mode,
-            nlink: 1,
-            ..Default::default()
-        }
-        .with_timeouts(self.timeout);
+        let attr = attributes(inode, mode).with_timeouts(self.timeout);
         let node = Node {
             attr: attr.clone(),
             parent: Some(parent),

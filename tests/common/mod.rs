@@ -30,11 +30,17 @@ use std::fs;
 use std::io;
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use libfuse3::EntryAttributes;
+use libfuse3::Inode;
+use rustix::mount::UnmountFlags;
+
 pub(crate) use limit::TimeLimit;
+pub(crate) use limit::can_abort;
 pub(crate) use limit::register_mount;
 pub(crate) use log::Line;
 pub(crate) use log::assert_logged;
@@ -65,6 +71,22 @@ macro_rules! require_fuse {
     };
 }
 pub(crate) use require_fuse;
+
+/// Returns from a test where connections cannot be aborted; says why. Only for users other than root.
+macro_rules! require_abort {
+    () => {
+        if !$crate::common::can_abort() {
+            $crate::common::skip("not root, and /sys/fs/fuse/connections is not mounted");
+            return;
+        }
+    };
+}
+pub(crate) use require_abort;
+
+/// Says that a test is skipped, and why.
+pub(crate) fn skip(why: impl fmt::Display) {
+    say(format_args!("{}: skipped: {why}", test_name()));
+}
 
 /// Whether this process can mount FUSE file systems. If not, says why, or fails if `REQUIRE_FUSE` is 1.
 pub(crate) fn fuse_available(test_name: &str) -> bool {
@@ -138,6 +160,34 @@ pub(crate) fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -
 pub(crate) fn errno<T: fmt::Debug>(result: io::Result<T>) -> i32 {
     let error = result.expect_err("the call succeeded");
     error.raw_os_error().expect("an error of the system")
+}
+
+/// The attributes of an inode that belongs to the user who mounts.
+pub(crate) fn attributes(ino: Inode, mode: u32) -> EntryAttributes {
+    EntryAttributes {
+        ino,
+        mode,
+        uid: rustix::process::geteuid().as_raw(),
+        gid: rustix::process::getegid().as_raw(),
+        ..EntryAttributes::default()
+    }
+}
+
+/// Unmounts, as root or as the user who has mounted; `lazily` also what is in use.
+pub(crate) fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
+    if rustix::process::geteuid().is_root() {
+        let flags = match lazily {
+            true => UnmountFlags::DETACH,
+            false => UnmountFlags::empty(),
+        };
+        return Ok(rustix::mount::unmount(path, flags)?);
+    }
+    let mut command = Command::new("fusermount3");
+    command.args(["-u", "-q"]).args(lazily.then_some("-z"));
+    match command.arg(path).status()?.success() {
+        true => Ok(()),
+        false => Err(io::Error::other("fusermount3 could not unmount it")),
+    }
 }
 
 /// Whether something is mounted on this path.

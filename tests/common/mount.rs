@@ -20,6 +20,7 @@ use super::TimeLimit;
 use super::limit::abort_connection;
 use super::limit::register_mount;
 use super::log;
+use super::unmount;
 
 /// A file system that is mounted on a directory of its own, under the time limit of the test.
 ///
@@ -68,8 +69,7 @@ impl Drop for MountDir {
     fn drop(&mut self) {
         let left = mountinfo_of(&self.0);
         if left.is_some() {
-            let lazily = rustix::mount::UnmountFlags::DETACH;
-            let _ = rustix::mount::unmount(&self.0, lazily);
+            drop(unmount(&self.0, true));
         }
         drop(fs::remove_dir(&self.0));
         if !thread::panicking() {

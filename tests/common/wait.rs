@@ -77,6 +77,17 @@ impl Gate {
         let _closed = self.opened.recv().await;
     }
 
+    /// Opens it when the returned value is dropped: so that a test that fails is not held up.
+    pub(crate) fn open_at_end(self: &Arc<Self>) -> impl Drop {
+        struct Opening(Arc<Gate>);
+        impl Drop for Opening {
+            fn drop(&mut self) {
+                self.0.open();
+            }
+        }
+        Opening(Arc::clone(self))
+    }
+
     /// Waits until so many handlers have come here.
     #[track_caller]
     pub(crate) fn wait_for(&self, handlers: usize) {

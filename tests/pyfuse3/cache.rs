@@ -76,12 +76,10 @@ impl Fs {
             _ => return Err(Errno::ENOENT),
         };
         Ok(EntryAttributes {
-            ino: inode,
-            mode,
             size,
             entry_timeout: self.entry_timeout,
             attr_timeout: self.attr_timeout,
-            ..EntryAttributes::default()
+            ..common::attributes(inode, mode)
         })
     }
 

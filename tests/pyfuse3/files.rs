@@ -150,10 +150,8 @@ impl Least {
             _ => (libc::S_IFREG | 0o444, TEXT.len() as u64),
         };
         EntryAttributes {
-            ino: inode,
-            mode,
             size,
-            ..EntryAttributes::default()
+            ..common::attributes(inode, mode)
         }
     }
 }

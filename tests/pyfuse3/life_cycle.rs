@@ -57,12 +57,7 @@ impl Waiting {
     }
 
     fn directory(ino: Inode) -> EntryAttributes {
-        let mode = libc::S_IFDIR | 0o755;
-        EntryAttributes {
-            ino,
-            mode,
-            ..EntryAttributes::default()
-        }
+        common::attributes(ino, libc::S_IFDIR | 0o755)
     }
 }
 
@@ -237,8 +232,7 @@ fn unmounting_from_outside_ends_the_session_after_its_handlers() {
     let path = mounted.join("dir/slow");
     let client = thread::spawn(move || common::errno(fs::metadata(path)));
     gate.wait_for(1);
-    let lazily = rustix::mount::UnmountFlags::DETACH;
-    rustix::mount::unmount(mounted.path(), lazily).unwrap();
+    common::unmount(mounted.path(), true).unwrap();
     assert!(!common::is_mounted(mounted.path()) && !mounted.is_finished());
     gate.open();
     assert_eq!(client.join().unwrap(), libc::ENOENT);
@@ -252,8 +246,7 @@ fn terminate_works_after_a_lazy_unmount_that_is_held_up() {
     let mounted = common::mount(MemFs::default());
     fs::write(mounted.join("file"), "text").unwrap();
     let file = fs::File::open(mounted.join("file")).unwrap();
-    let lazily = rustix::mount::UnmountFlags::DETACH;
-    rustix::mount::unmount(mounted.path(), lazily).unwrap();
+    common::unmount(mounted.path(), true).unwrap();
     assert!(
         fs::metadata(mounted.join("file")).is_err(),
         "not to be reached any more"
@@ -277,6 +270,7 @@ fn no_more_handlers_wait_than_max_in_flight() {
         fs::metadata(mounted.join(name)).unwrap();
     }
     thread::scope(|scope| {
+        let _end = gate.open_at_end();
         for number in 0..CALLS {
             let path = mounted.join(format!("dir/{number}"));
             scope.spawn(move || assert_eq!(common::errno(fs::metadata(path)), libc::ENOENT));
@@ -334,8 +328,7 @@ fn close_can_leave_a_dead_mount_behind() {
     let again = Session::builder(MemFs::default()).mount(dir.path());
     let message = again.unwrap_err().to_string();
     assert!(message.contains("mounted there already"), "{message}");
-    let lazily = rustix::mount::UnmountFlags::DETACH;
-    rustix::mount::unmount(dir.path(), lazily).unwrap();
+    common::unmount(dir.path(), true).unwrap();
     assert!(!common::is_mounted(dir.path()));
 }
 
@@ -376,6 +369,7 @@ fn run_works_on_an_executor_that_is_not_smols() {
     let handle = session.handle();
     let path = dir.path().join("dir/slow");
     thread::scope(|scope| {
+        let _end = gate.open_at_end();
         scope.spawn(|| {
             let client = scope.spawn(|| common::errno(fs::metadata(path)));
             gate.wait_for(1);

@@ -35,12 +35,10 @@ impl Times {
             ctime,
         } = self;
         EntryAttributes {
-            ino,
-            mode,
             atime,
             mtime,
             ctime,
-            ..EntryAttributes::default()
+            ..common::attributes(ino, mode)
         }
     }
 }

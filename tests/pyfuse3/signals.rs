@@ -85,8 +85,7 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
         if !self.mountpoint.as_os_str().is_empty() && common::is_mounted(&self.mountpoint) {
-            let lazily = rustix::mount::UnmountFlags::DETACH;
-            let _ = rustix::mount::unmount(&self.mountpoint, lazily);
+            drop(common::unmount(&self.mountpoint, true));
             drop(fs::remove_dir(&self.mountpoint));
         }
     }

@@ -152,6 +152,7 @@ fn lookups_and_listings_of_one_directory_run_at_the_same_time() {
     let gate = Gate::new();
     let mounted = common::mount(Meeting(gate.clone()));
     thread::scope(|scope| {
+        let _end = gate.open_at_end();
         for name in ["a", "b", "c"] {
             let path = mounted.join(name);
             scope.spawn(move || fs::symlink_metadata(path).unwrap());

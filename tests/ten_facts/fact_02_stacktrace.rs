@@ -91,6 +91,7 @@ fn the_report_names_each_request_and_since_when_it_waits() {
     common::require_fuse!();
     let mounted = common::mount(Fs::new());
     thread::scope(|scope| {
+        let _end = mounted.ops.gate.open_at_end();
         let before = Instant::now();
         let client = scope.spawn(|| {
             let pid = rustix::thread::gettid().as_raw_nonzero().get();
@@ -177,6 +178,7 @@ fn by_default_the_report_is_logged_and_never_queues_up_itself() {
     // Nothing else is asked on the way to the attribute.
     fs::metadata(mounted.join("child")).unwrap();
     thread::scope(|scope| {
+        let _end = gate.open_at_end();
         let clients: Vec<_> = ["child/a", "child/b"]
             .map(|name| mounted.join(name))
             .map(|path| scope.spawn(|| fs::symlink_metadata(path)))

@@ -96,10 +96,8 @@ impl Fs {
             _ => (libc::S_IFREG | 0o644, SIZE as u64),
         };
         let attr = EntryAttributes {
-            ino: inode,
-            mode,
             size,
-            ..EntryAttributes::default()
+            ..common::attributes(inode, mode)
         };
         attr.with_timeouts(FOREVER)
     }

@@ -38,10 +38,6 @@ fn file(inode: Inode) -> EntryAttributes {
 }
 
 fn uncached(ino: Inode, mode: u32) -> EntryAttributes {
-    let attr = EntryAttributes {
-        ino,
-        mode,
-        ..EntryAttributes::default()
-    };
+    let attr = common::attributes(ino, mode);
     attr.with_timeouts(std::time::Duration::ZERO)
 }
