@@ -230,7 +230,7 @@ impl<O: Operations> Session<O> {
     /// Waits for those who use the session's descriptor; returns how many still do.
     fn wait_until_unused(&mut self, deadline: Instant) -> usize {
         let raw = &self.shared.raw;
-        smol::block_on(until(deadline, async {
+        let in_time = smol::block_on(until(deadline, async {
             self.readers_ended(deadline).await;
             raw.unused().await;
             // Each request holds on to the session until it is answered.
@@ -249,6 +249,10 @@ impl<O: Operations> Session<O> {
         self.readers = hanging;
         let raw = &self.shared.raw;
         let users = raw.refuse_use() + self.readers.len();
+        if in_time {
+            // Who holds on to the session now is a notifier that is about to be refused.
+            return users;
+        }
         users.max(Arc::strong_count(raw) - 1)
     }
 }
