@@ -120,7 +120,7 @@ impl Notifier {
     /// Makes the kernel look up a name again that it has cached, existing or not.
     ///
     /// With `deleted`, the inode that the name was of, the entry counts as removed: programs that
-    /// watch the directory (inotify) are told, and a working directory there is gone.
+    /// watch the inode (inotify's `IN_DELETE_SELF`) are told, and a working directory there is gone.
     ///
     /// [`Errno::ENOENT`] if the kernel has nothing cached under that name, [`Errno::ENOTEMPTY`] if
     /// it is a directory that is in use. See [Blocking](Self#blocking).
@@ -169,8 +169,9 @@ impl Notifier {
         }
     }
 
-    /// Puts `data` into the kernel's cache as the contents of an inode, from `offset` on. A file
-    /// that is shorter grows.
+    /// Puts `data` into the kernel's cache as the contents of an inode, from `offset` on.
+    ///
+    /// If the file is shorter for the kernel, it asks `getattr` for the new size.
     ///
     /// [`Errno::ENOENT`] if the kernel does not know the inode. On an error a part may have been
     /// stored. See [Blocking](Self#blocking).

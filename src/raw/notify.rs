@@ -6,13 +6,21 @@ use libfuse_sys as sys;
 
 use super::ret;
 use super::session::RawSession;
+use super::session::Use;
+use crate::Errno;
 use crate::Inode;
 use crate::Result;
 
 impl RawSession {
+    /// Before INIT libfuse takes the protocol for too old to have notifications.
+    fn begin_notify(&self) -> Result<Use<'_>> {
+        self.init_result().ok_or(Errno::ENOTCONN)??;
+        self.begin_use()
+    }
+
     /// A negative `offset` is for attributes alone; `len` 0 is to the end.
     pub(crate) fn notify_inval_inode(&self, inode: Inode, offset: i64, len: i64) -> Result<()> {
-        let _use = self.begin_use()?;
+        let _use = self.begin_notify()?;
         // SAFETY: the session is valid and its descriptor open, as `_use` holds; libfuse makes one
         // writev(2) out of values.
         ret(unsafe {
@@ -21,7 +29,7 @@ impl RawSession {
     }
 
     pub(crate) fn notify_inval_entry(&self, parent: Inode, name: &CStr) -> Result<()> {
-        let _use = self.begin_use()?;
+        let _use = self.begin_notify()?;
         // SAFETY: the session is valid and its descriptor open, as `_use` holds. libfuse sends the
         // name with its NUL before it returns, which is why it must be a C string.
         ret(unsafe {
@@ -35,7 +43,7 @@ impl RawSession {
     }
 
     pub(crate) fn notify_delete(&self, parent: Inode, child: Inode, name: &CStr) -> Result<()> {
-        let _use = self.begin_use()?;
+        let _use = self.begin_notify()?;
         // SAFETY: the session is valid and its descriptor open, as `_use` holds. libfuse sends the
         // name with its NUL before it returns, which is why it must be a C string.
         ret(unsafe {
@@ -50,7 +58,7 @@ impl RawSession {
     }
 
     pub(crate) fn notify_store(&self, inode: Inode, offset: u64, data: &[u8]) -> Result<()> {
-        let _use = self.begin_use()?;
+        let _use = self.begin_notify()?;
         let mut bufvec = sys::fuse_bufvec {
             count: 1,
             ..sys::fuse_bufvec::default()
