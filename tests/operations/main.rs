@@ -7,7 +7,10 @@ mod scripted;
 
 mod dir;
 mod file;
+mod init;
 mod inode;
+mod interrupt;
 mod misc;
+mod notify;
 mod tree;
 mod xattr;
