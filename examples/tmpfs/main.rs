@@ -1,5 +1,5 @@
-//! A file system in memory, with all that the kernel's own tmpfs has: hard links, special files,
-//! sparse files, extended attributes, access control lists, every flag of `rename`, and limits.
+//! A file system in memory, after the kernel's own tmpfs: hard links, special files, sparse files,
+//! extended attributes, access control lists, every flag of `rename`, and limits. It lacks `fallocate`.
 //!
 //! ```sh
 //! mkdir /tmp/mnt
@@ -9,6 +9,8 @@
 //! diff -r src /tmp/mnt/src && echo same
 //! fusermount3 -u /tmp/mnt         # and all is gone
 //! ```
+//!
+//! The memory of deleted files serves new ones; the allocator seldom gives it back to the system.
 //!
 //! - `names.rs`, `directory.rs`: the tree of names
 //! - `node.rs`, `contents.rs`, `xattr.rs`, `acl.rs`: what a name leads to
