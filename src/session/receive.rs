@@ -62,12 +62,13 @@ fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
         shared.in_flight.answer_interrupted();
         if !is_agreed {
             match shared.raw.init_result() {
+                Some(Ok(())) => is_agreed = true,
                 Some(Err(_)) => return Ok(()), // `run` reports it.
                 // libfuse and the kernel could not agree.
-                _ if shared.raw.has_exited() && !shared.stop.is_requested() => {
+                None if shared.raw.has_exited() && !shared.stop.is_requested() => {
                     return Err(Errno::EPROTO);
                 }
-                result => is_agreed = result.is_some(),
+                None => (),
             }
         }
     }
