@@ -1,0 +1,119 @@
+//! What this library has set out to reach, compared with what was measured.
+
+use crate::report::Results;
+use crate::rounds::LARGE;
+use crate::rounds::SMALL;
+
+/// One goal. More is better.
+pub struct Target {
+    pub what: String,
+    pub wanted: f64,
+    pub is: f64,
+    unit: Unit,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Unit {
+    /// Relative to another server.
+    Times,
+    /// Seconds, threads or MB: less is better after all.
+    AtMost(&'static str),
+}
+
+impl Target {
+    pub fn is_met(&self) -> bool {
+        match self.unit {
+            Unit::Times => self.is >= self.wanted,
+            Unit::AtMost(_) => self.is <= self.wanted,
+        }
+    }
+
+    pub fn wanted_text(&self) -> String {
+        match self.unit {
+            Unit::Times => format!("{:.2}", self.wanted),
+            Unit::AtMost(unit) => format!("at most {:.1} {unit}", self.wanted),
+        }
+    }
+
+    pub fn is_text(&self) -> String {
+        match self.unit {
+            Unit::Times => format!("{:.2}", self.is),
+            Unit::AtMost(unit) => format!("{:.1} {unit}", self.is),
+        }
+    }
+}
+
+const ONE: &str = "ours-1";
+const TWO: &str = "ours-2";
+const C: [&str; 3] = ["c", "c-mt", "c-mt-clone"];
+const FUSER: [&str; 2] = ["fuser-1", "fuser-2"];
+const FUSE3: [&str; 3] = ["fuse3-1", "fuse3-2", "fuse3-root"];
+
+/// The goals that can be judged by what was measured.
+pub fn check(results: &Results<'_>) -> Vec<Target> {
+    let mut targets = Vec::new();
+    // At least `wanted` times the best of `others`.
+    let mut compare =
+        |operation: &str, threads: usize, ours: &str, others: &[&str], wanted: f64| {
+            let ratios = others.iter().filter_map(|other| {
+                Some((results.ratio(ours, other, operation, threads)?, *other))
+            });
+            if let Some((is, other)) = ratios.min_by(|a, b| a.0.total_cmp(&b.0)) {
+                let what = format!("{operation}, {threads} client: {ours} / {other}");
+                let unit = Unit::Times;
+                targets.push(Target {
+                    what,
+                    wanted,
+                    is,
+                    unit,
+                });
+            }
+        };
+    for operation in SMALL {
+        if operation != "stat" {
+            compare(operation, 1, ONE, &["c"], 0.97);
+            compare(operation, 1, ONE, &FUSE3, 2.5);
+            compare(operation, 1, ONE, &["pyfuse3"], 3.0);
+            compare(operation, 1, ONE, &["fuser-1"], 1.0);
+        }
+    }
+    for operation in LARGE {
+        match operation {
+            "list" => {
+                let all = [&C[..], &FUSER, &FUSE3, &["pyfuse3"]].concat();
+                compare(operation, 1, ONE, &all, 1.0);
+            }
+            _ => compare(operation, 1, ONE, &[&C[..], &FUSER].concat(), 1.0),
+        }
+    }
+    for operation in SMALL.into_iter().chain(LARGE) {
+        compare(operation, 4, TWO, &C[1..], 1.0);
+        compare(operation, 4, TWO, &FUSER[1..], 1.0);
+    }
+
+    let mut at_most = |what: &str, is: f64, wanted: f64, unit: &'static str| {
+        let (what, unit) = (what.to_owned(), Unit::AtMost(unit));
+        targets.push(Target {
+            what,
+            wanted,
+            is,
+            unit,
+        });
+    };
+    let ours = results.outcome(ONE);
+    if let Some(slow) = ours.and_then(|ours| ours.slow.as_ref()) {
+        at_most("slow reads: all done", slow.total().as_secs_f64(), 1.5, "s");
+        let more = slow.threads - slow.threads_before;
+        at_most("slow reads: more threads", more as f64, 0.0, "");
+        at_most("slow reads: memory", megabytes(slow.peak), 64.0, "MB");
+    }
+    if let (Some(ours), Some(c)) = (ours, results.outcome("c")) {
+        let wanted = megabytes(c.memory) + 4.0;
+        at_most("memory at rest", megabytes(ours.memory), wanted, "MB");
+    }
+    targets
+}
+
+fn megabytes(kib: u64) -> f64 {
+    kib as f64 * 1024.0 / 1e6
+}
