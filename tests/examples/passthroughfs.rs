@@ -1,14 +1,23 @@
-//! T17 and T18 of pyfuse3's tests.
+//! T17 and T18 of pyfuse3's tests, and what its passthroughfs.py gets wrong.
 
 use std::fs;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
 use tempfile::TempDir;
 
 use crate::common;
 use crate::posix;
 use crate::program::Program;
+use crate::program::path_of;
 
 /// A directory and its mirror.
 struct Mirror {
@@ -94,4 +103,132 @@ fn attributes_are_those_of_the_source() {
     let through = |name| fs::metadata(mirror.program.join(name)).unwrap().ino();
     assert_eq!(through("directory/file"), through("link"));
     mirror.program.unmount();
+}
+
+#[test]
+fn renames_in_the_source_do_not_disturb_what_is_open() {
+    common::require_fuse!();
+    let mirror = Mirror::new(&[]);
+    let source = mirror.source.path();
+    fs::create_dir_all(source.join("a/b")).unwrap();
+    fs::write(source.join("a/b/file"), "contents").unwrap();
+    let directory = File::open(mirror.program.join("a/b")).unwrap();
+    let file = File::open(mirror.program.join("a/b/file")).unwrap();
+
+    fs::rename(source.join("a"), source.join("elsewhere")).unwrap();
+    fs::rename(source.join("elsewhere/b/file"), source.join("moved")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", source.join("elsewhere/b/file")).unwrap();
+
+    assert_eq!(std::io::read_to_string(&file).unwrap(), "contents");
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+        .unwrap();
+    assert_eq!(
+        fs::metadata(source.join("moved")).unwrap().mode() & 0o777,
+        0o600
+    );
+    let flags = OFlags::CREATE | OFlags::WRONLY;
+    rustix::fs::openat(&directory, "new", flags, Mode::RUSR).unwrap();
+    assert!(source.join("elsewhere/b/new").exists());
+    let link = rustix::fs::readlinkat(&directory, "file", Vec::new()).unwrap();
+    assert_eq!(link.as_c_str(), c"/etc/passwd");
+    drop((directory, file));
+    mirror.program.unmount();
+}
+
+#[test]
+fn new_files_belong_to_the_caller() {
+    common::require_fuse!();
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can act as somebody else");
+        return;
+    }
+    let mirror = Mirror::new(&["-o", "allow_other"]);
+    let source = mirror.source.path();
+    fs::set_permissions(source, fs::Permissions::from_mode(0o777)).unwrap();
+    let create = "umask 027; echo x >file; mkdir directory; ln -s file symlink; mkfifo fifo";
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-ec", create])
+        .current_dir(mirror.program.path());
+    assert!(shell.uid(1234).gid(4321).status().unwrap().success());
+    for (name, mode) in [
+        ("file", 0o640),
+        ("directory", 0o750),
+        ("symlink", 0o777),
+        ("fifo", 0o640),
+    ] {
+        let metadata = fs::symlink_metadata(source.join(name)).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (1234, 4321), "{name}");
+        assert_eq!(metadata.mode() & 0o7777, mode, "{name}");
+    }
+    fs::write(mirror.program.join("roots"), "").unwrap();
+    assert_eq!(fs::metadata(source.join("roots")).unwrap().uid(), 0);
+    mirror.program.unmount();
+}
+
+#[test]
+fn appending_goes_to_the_end_of_the_source() {
+    common::require_fuse!();
+    let mirror = Mirror::new(&[]);
+    let below = mirror.source.path().join("log");
+    let open = |path: &Path| {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap()
+    };
+    let mut above = open(&mirror.program.join("log"));
+    above.write_all(b"1").unwrap();
+    open(&below).write_all(b"2").unwrap();
+    above.write_all(b"3").unwrap();
+    assert_eq!(fs::read_to_string(&below).unwrap(), "123");
+    // The flag can be taken off an open file.
+    rustix::fs::fcntl_setfl(&above, OFlags::empty()).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&above, b"x", 0).unwrap();
+    assert_eq!(fs::read_to_string(&below).unwrap(), "x23");
+    drop(above);
+    mirror.program.unmount();
+}
+
+#[test]
+fn more_inodes_than_descriptors() {
+    common::require_fuse!();
+    let source = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]);
+    command.arg(path_of("passthroughfs")).arg(source.path());
+    let program = Program::start_command("passthroughfs", command, common::DEFAULT_LIMIT);
+    // Open directories keep the kernel from forgetting what is above them.
+    let mut open = Vec::new();
+    for number in 0..20 {
+        let directory = program.join(number.to_string());
+        fs::create_dir_all(directory.join("a/b/c")).unwrap();
+        open.push(rustix::fs::open(directory.join("a/b"), OFlags::PATH, Mode::empty()).unwrap());
+    }
+    for (number, directory) in open.iter().enumerate() {
+        rustix::fs::mkdirat(directory, "new", Mode::RWXU).unwrap();
+        assert!(source.path().join(format!("{number}/a/b/new")).exists());
+    }
+    // Through the mirror, what is in use may be renamed and removed.
+    let last = program.join("19");
+    fs::rename(last.join("a"), last.join("renamed")).unwrap();
+    rustix::fs::mkdirat(&open[19], "later", Mode::RWXU).unwrap();
+    assert!(last.join("renamed/b/later").exists());
+    fs::remove_dir_all(last).unwrap();
+    assert_eq!(rustix::fs::fstat(&open[19]).unwrap().st_nlink, 0);
+    drop(open);
+    program.unmount();
+}
+
+#[test]
+fn the_mirror_is_not_in_the_mirror() {
+    common::require_fuse!();
+    let program = Program::start("passthroughfs", ["/"]);
+    let itself = program.path().canonicalize().unwrap();
+    let within = program.path().join(itself.strip_prefix("/").unwrap());
+    let error = fs::metadata(&within).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
+    assert!(fs::read_dir(within.parent().unwrap()).unwrap().count() > 0);
+    program.unmount();
 }

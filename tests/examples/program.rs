@@ -65,13 +65,19 @@ impl Program {
         arguments: impl IntoIterator<Item = A>,
         limit: Duration,
     ) -> Self {
+        let mut command = Command::new(path_of(name));
+        command.args(arguments);
+        Self::start_command(name, command, limit)
+    }
+
+    /// The same, for a command that starts the program if a mountpoint and `-f` are added to it.
+    pub(crate) fn start_command(name: &str, mut command: Command, limit: Duration) -> Self {
         let limit = TimeLimit::new(limit);
         let mountpoint = MountDir::new();
         let dir = tempfile::tempdir().expect("a directory");
         let output = dir.path().join("output");
         let file = fs::File::create(&output).expect("a file for the output");
-        let mut command = Command::new(path_of(name));
-        command.args(arguments).arg(mountpoint.path()).arg("-f");
+        command.arg(mountpoint.path()).arg("-f");
         command.stdin(Stdio::null());
         command.stdout(file.try_clone().expect("another descriptor"));
         command.stderr(file);
