@@ -430,8 +430,10 @@ fn signals_at_any_time_do_no_harm() {
 
 /// A program that reads a file, and can be killed.
 fn cat(path: PathBuf) -> std::process::Child {
-    let cat = Command::new("cat").arg(path).stdout(Stdio::null()).spawn();
-    cat.unwrap()
+    // A background job of a shell ignores SIGINT, and so would all that it starts.
+    let mut cat = Command::new("env");
+    cat.args(["--default-signal=INT", "cat"]).arg(path);
+    cat.stdout(Stdio::null()).spawn().unwrap()
 }
 
 #[test]
