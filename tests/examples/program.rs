@@ -170,26 +170,17 @@ impl Drop for Program {
     }
 }
 
-/// Unmounts as a user would.
+/// Unmounts, without force.
 ///
 /// Tries again while the mount is busy: a child that another test is starting has all descriptors of
 /// this process for a moment, also those of directories that are being read.
 pub(crate) fn unmount(path: &Path) {
-    let mut command = if rustix::process::geteuid().is_root() {
-        Command::new("umount")
-    } else {
-        let mut command = Command::new("fusermount3");
-        command.arg("-u");
-        command
-    };
-    command.arg(path);
-    let mut error = String::new();
-    let unmounted = common::wait_until(PATIENCE, || {
-        let output = finish(&mut command);
-        error = text(&output.stderr);
-        output.status.success() || !error.contains("busy")
+    let mut result = Ok(());
+    common::wait_until(PATIENCE, || {
+        result = common::unmount(path, false);
+        result.is_ok()
     });
-    assert!(unmounted && error.is_empty(), "{command:?}: {error}");
+    result.expect("unmounted");
 }
 
 /// Runs a command that must succeed. Returns what it wrote to standard output.
