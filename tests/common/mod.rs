@@ -83,6 +83,17 @@ macro_rules! require_abort {
 }
 pub(crate) use require_abort;
 
+/// Returns from a test of something that only root may do; says so.
+macro_rules! require_root {
+    () => {
+        if !rustix::process::geteuid().is_root() {
+            $crate::common::skip("not root");
+            return;
+        }
+    };
+}
+pub(crate) use require_root;
+
 /// Says that a test is skipped, and why.
 pub(crate) fn skip(why: impl fmt::Display) {
     say(format_args!("{}: skipped: {why}", test_name()));

@@ -866,7 +866,7 @@ fn libfuse_at_least(wanted: [u32; 3]) -> bool {
 fn noflush_leaves_flush_out() {
     require_fuse!();
     if !libfuse_at_least([3, 11, 0]) {
-        return common::say("skipped: libfuse is too old for noflush");
+        return common::skip("libfuse is too old for noflush");
     }
     let mut fs = Scripted::with_file(0);
     answer!(

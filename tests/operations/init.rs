@@ -182,7 +182,7 @@ fn the_kernel_reads_ahead_as_far_as_told() {
     let setting = format!("/sys/class/bdi/0:{minor}/read_ahead_kb");
     match fs::read_to_string(&setting) {
         Ok(kilobytes) => assert_eq!(kilobytes.trim(), "16"),
-        Err(error) => common::say(format_args!("skipped: {setting}: {error}")),
+        Err(error) => common::skip(format_args!("{setting}: {error}")),
     }
 }
 

@@ -32,6 +32,7 @@ use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
 use crate::common::require_fuse;
+use crate::common::require_root;
 use crate::scripted::Call;
 use crate::scripted::HANDLE;
 use crate::scripted::Scripted;
@@ -234,6 +235,7 @@ fn chmod_sets_the_mode_alone() {
 #[test]
 fn chown_sets_owner_and_group_as_asked() {
     require_fuse!();
+    require_root!();
     let mounted = common::mount(settable(file(2)));
     let path = mounted.join("file");
     let owned = |uid: Option<u32>, gid: Option<u32>| {
@@ -267,6 +269,7 @@ fn chown_sets_owner_and_group_as_asked() {
 #[test]
 fn chown_of_a_set_id_file_clears_the_bits_by_setattr() {
     require_fuse!();
+    require_root!();
     let mounted = common::mount(settable(node(2, libc::S_IFREG | 0o6755)));
     let path = mounted.join("file");
     std::os::unix::fs::chown(&path, Some(1001), None).unwrap();

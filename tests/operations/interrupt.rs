@@ -440,10 +440,7 @@ fn cat(path: PathBuf) -> std::process::Child {
 fn killing_a_program_interrupts_its_requests() {
     require_fuse!();
     for signal in [Signal::KILL, Signal::INT] {
-        // The program belongs to somebody: all may use the mount.
-        let mounted = common::mount_with(Waiting::default(), |builder| {
-            builder.options(MountOptions::default().allow_other())
-        });
+        let mounted = common::mount(Waiting::default());
         let mut cat = cat(mounted.join("file"));
         mounted.ops.news.expect(News::Called("read"));
         rustix::process::kill_process(Pid::from_child(&cat), signal).unwrap();

@@ -29,6 +29,7 @@ use libfuse3::StatvfsData;
 use libfuse3::WriteBuf;
 use libfuse3::XattrFlags;
 
+use crate::common;
 use crate::common::Mounted;
 use crate::common::Recorder;
 
@@ -256,14 +257,12 @@ pub(crate) fn file(inode: u64) -> EntryAttributes {
 /// Attributes of something with this type and these permissions, not to be remembered.
 pub(crate) fn node(inode: u64, mode: u32) -> EntryAttributes {
     EntryAttributes {
-        ino: Inode(inode),
-        mode,
         nlink: if mode & libc::S_IFMT == libc::S_IFDIR {
             2
         } else {
             1
         },
-        ..EntryAttributes::default()
+        ..common::attributes(Inode(inode), mode)
     }
     .with_timeouts(Duration::ZERO)
 }

@@ -63,6 +63,9 @@ fn setxattr_of_all_namespaces_and_name_lengths() {
     let (mounted, path) = mount(fs);
     let long = format!("user.{}", "n".repeat(250));
     for name in ["user.a", "trusted.b", "security.c", "user.größe", &long] {
+        if !name.starts_with("user.") && !rustix::process::geteuid().is_root() {
+            continue;
+        }
         setxattr(&path, name, b"v", rustix::fs::XattrFlags::empty()).unwrap();
         let (call, _) = mounted.ops.next_call();
         assert!(
