@@ -29,6 +29,41 @@ pub(crate) fn may_access(path: &CStr, mode: i32) -> io::Result<()> {
     check(result as isize).map(drop)
 }
 
+/// The number of the mount that `path` leads to, which no other mount ever gets; `None` before Linux
+/// 6.8. The file system there is not asked.
+pub(crate) fn mount_id(path: &CStr) -> Option<u64> {
+    // Older kernels may ask it: those that do not know this number anywhere.
+    unique_mount_id(c"/").and_then(|_| unique_mount_id(path))
+}
+
+fn unique_mount_id(path: &CStr) -> Option<u64> {
+    /// `STATX_MNT_ID_UNIQUE`.
+    const UNIQUE: u32 = 0x4000;
+    /// `struct statx`, as far as it matters here.
+    #[repr(C)]
+    struct Statx {
+        mask: u32,
+        unused: [u32; 35],
+        mount_id: u64,
+        spare: [u64; 13],
+    }
+    let mut statx = MaybeUninit::<Statx>::zeroed();
+    // SAFETY: the path is NUL-terminated, and there is room for the 256 bytes of a `struct statx`.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::AT_STATX_DONT_SYNC,
+            UNIQUE,
+            statx.as_mut_ptr(),
+        )
+    };
+    // SAFETY: all of it are numbers, zero unless the kernel has set them.
+    let statx = unsafe { statx.assume_init() };
+    (result == 0 && statx.mask & UNIQUE != 0).then_some(statx.mount_id)
+}
+
 pub(crate) fn syncfs(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the descriptor is open.
     let result = unsafe { libc::syncfs(fd.as_raw_fd()) };

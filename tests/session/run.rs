@@ -38,6 +38,14 @@ fn mount(ops: Fs) -> Mounted {
     }
 }
 
+/// The version of Linux.
+fn kernel() -> (u32, u32) {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a version");
+    let mut numbers = release.split(['.', '-', '+']).map(str::parse);
+    let mut next = || numbers.next().expect("a number").expect("a number");
+    (next(), next())
+}
+
 /// Uses the mount from another thread, then terminates it.
 fn use_and_terminate(mounted: &Mounted) -> thread::JoinHandle<i32> {
     let handle = mounted.session.handle();
@@ -180,6 +188,36 @@ fn unmounted_before_it_runs() {
     mounted.session.close(Unmount::Yes).unwrap();
     assert!(mounted.dropped.load(Ordering::Acquire), "leaked");
     common::assert_quiet();
+}
+
+#[test]
+fn what_is_mounted_in_its_place_is_left_alone() {
+    common::require_fuse!();
+    if kernel() < (6, 8) {
+        common::skip("before Linux 6.8 mounts cannot be told apart");
+        return;
+    }
+    let lazily = rustix::mount::UnmountFlags::DETACH;
+    for round in 0..100 {
+        let mut mounted = mount(Fs::default());
+        let path = mounted.dir.path().to_owned();
+        let connection = mounted.dir.connection();
+        rustix::mount::unmount(&path, lazily).expect("unmounted");
+        let other = Session::builder(Fs::default())
+            .mount(&path)
+            .expect("mounted");
+        let reason = smol::block_on(mounted.session.run());
+        assert_eq!(reason.unwrap(), ExitReason::Unmounted);
+        mounted.session.close(Unmount::Yes).unwrap();
+        assert!(common::is_mounted(&path), "unmounted in round {round}");
+        // The kernel gives the number of the old one to the new one; unless somebody else was faster.
+        let is_alike = mounted.dir.connection() == connection;
+        drop(other);
+        if is_alike {
+            return;
+        }
+    }
+    panic!("the number of a connection is never used again");
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(super) struct Mountpoint {
     path: PathBuf,
     /// The device number of the mount, once it is there.
     device: Option<Device>,
+    /// The number of the mount, where the kernel tells.
+    mount_id: Option<u64>,
     /// The mount was seen to be no longer there. What then is mounted on the path is not ours, though
     /// it may have the same device number.
     gone: AtomicBool,
@@ -52,6 +54,7 @@ impl Mountpoint {
             given: given.to_owned(),
             path,
             device: None,
+            mount_id: None,
             gone: AtomicBool::new(false),
         }
     }
@@ -67,6 +70,7 @@ impl Mountpoint {
             message: diagnose::explain(message, &self.path),
         })?;
         self.device = MountTable::read().fuse_device(&self.path);
+        self.mount_id = self.mount_id_now();
         self.set_served(false);
         Ok(self)
     }
@@ -83,11 +87,28 @@ impl Mountpoint {
 
     /// Looks whether the file system is still mounted, in this mount namespace.
     pub(super) fn look(&self) {
-        let device = self.device.filter(|_| !self.is_gone());
-        if device.is_some() && MountTable::read().fuse_device(&self.path) != device {
+        let Some(device) = self.device.filter(|_| !self.is_gone()) else {
+            return;
+        };
+        let is_there = MountTable::read().fuse_device(&self.path) == Some(device)
+            // Whoever mounts there after an unmount may get the same device number.
+            && match (self.mount_id, self.mount_id_now()) {
+                (Some(ours), Some(found)) => found == ours,
+                _ => true,
+            };
+        if !is_there {
             self.gone.store(true, Ordering::Release);
             self.set_served(true);
         }
+    }
+
+    fn mount_id_now(&self) -> Option<u64> {
+        self.device?;
+        sys::mount_id(&self.c_path()?)
+    }
+
+    fn c_path(&self) -> Option<CString> {
+        CString::new(self.path.as_os_str().as_bytes()).ok()
     }
 
     /// Whether it was unmounted.
@@ -113,7 +134,7 @@ impl Mountpoint {
         if fs::write(&switch, "1").is_err()
             && unmount == Unmount::Yes
             && self.is_mounted()
-            && let Ok(path) = CString::new(self.path.as_os_str().as_bytes())
+            && let Some(path) = self.c_path()
             && let Err(error) = sys::umount2(&path, libc::MNT_FORCE)
         {
             // "Busy" is fine: the connection is aborted before the kernel finds out.
@@ -123,10 +144,7 @@ impl Mountpoint {
 
     /// Takes the mount away if it is still there: libfuse leaves one whose connection was aborted.
     pub(super) fn detach(&self) {
-        if !self.is_mounted() {
-            return;
-        }
-        let Ok(path) = CString::new(self.path.as_os_str().as_bytes()) else {
+        let Some(path) = self.c_path().filter(|_| self.is_mounted()) else {
             return;
         };
         let unmounted =
