@@ -272,10 +272,16 @@ fn run<O: Operations>(
     name_it(&mut line.options, &line.program);
     // One that comes before it is handled would leave the mount behind.
     let blocked = raw::sys::block_signals(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP])?;
-    let mut session = builder
+    let mounted = builder
         .options(line.options)
         .handle_signals(true)
-        .mount(mountpoint)?;
+        .mount(mountpoint);
+    let mut session = mounted.map_err(|error| match error {
+        Error::Options { message } => Error::Options {
+            message: format!("{message}; try --help"),
+        },
+        other => other,
+    })?;
     if !line.foreground {
         session.daemonize()?;
     }

@@ -13,7 +13,7 @@ use crate::Errno;
 #[non_exhaustive]
 pub enum Error {
     /// An option that cannot be handed to libfuse.
-    #[error("mount option `{option}`: {reason}")]
+    #[error("mount option {option:?}: {reason}")]
     InvalidOption {
         /// The option.
         option: String,

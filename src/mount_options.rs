@@ -279,7 +279,7 @@ mod tests {
         options.add("fsname=a,b");
         let message = options.to_arguments().unwrap_err().to_string();
         assert!(
-            message.contains("`fsname=a,b`") && message.contains("comma"),
+            message.contains("\"fsname=a,b\"") && message.contains("comma"),
             "{message}"
         );
         let options = MountOptions::empty().fsname("a\0b");

@@ -28,9 +28,13 @@ pub(super) fn capture<R>(f: impl FnOnce() -> R) -> (R, String) {
     CAPTURED.set(Some(String::new()));
     let result = f();
     let messages = CAPTURED.take().unwrap_or_default();
-    // libfuse makes up some of its lines out of several messages.
+    (result, one_line(&messages))
+}
+
+/// libfuse makes up some of its lines out of several messages.
+pub(super) fn one_line(messages: &str) -> String {
     let lines: Vec<_> = messages.lines().map(str::trim_end).collect();
-    (result, lines.join("; "))
+    lines.join("; ")
 }
 
 /// # Safety

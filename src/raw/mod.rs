@@ -16,6 +16,7 @@ mod log;
 mod notify;
 mod request;
 mod session;
+mod stderr;
 pub(crate) mod sys;
 mod version;
 mod wake;

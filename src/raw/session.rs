@@ -26,6 +26,7 @@ use super::callbacks;
 use super::init_repair::InitRepair;
 use super::log;
 use super::shim;
+use super::stderr;
 use super::version;
 use crate::ConnInfo;
 use crate::Errno;
@@ -110,10 +111,14 @@ impl RawSession {
         let c_path = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| "the path has a NUL in it".to_owned())?;
         let _guard = MOUNT.lock().unwrap_or_else(PoisonError::into_inner);
-        let (result, message) = log::capture(|| {
+        let mount = || {
             // SAFETY: the session is not mounted yet and the path is NUL-terminated.
             unsafe { sys::fuse_session_mount(self.as_ptr(), c_path.as_ptr()) }
-        });
+        };
+        let ((result, message), of_helper) = stderr::capture(|| log::capture(mount));
+        let parts = [message, log::one_line(&of_helper)];
+        let message = parts.into_iter().filter(|part| !part.is_empty());
+        let message = message.collect::<Vec<_>>().join("; ");
         if result != 0 {
             return Err(message);
         }

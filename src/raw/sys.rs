@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 
-fn check(result: isize) -> io::Result<usize> {
+pub(super) fn check(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 

@@ -139,7 +139,7 @@ impl<O: Operations> Session<O> {
             for_init.init(conn)
         };
         let raw = RawSession::new(&arguments, max_read, sender, Box::new(init))?;
-        let mountpoint = mountpoint.mount(&raw)?;
+        let mountpoint = mountpoint.mount(&raw, options)?;
         let shared = Shared {
             operations,
             stop: Arc::default(),

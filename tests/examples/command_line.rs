@@ -272,7 +272,10 @@ fn what_cannot_be_mounted_is_named_and_nothing_is() {
             "{message}"
         );
         let message = start(&["-o", "no_such_option"], dir.path());
-        assert!(message.contains("no_such_option"), "{message}");
+        assert!(
+            message.contains("no_such_option") && message.ends_with("; try --help\n"),
+            "{message}"
+        );
     });
 }
 

@@ -21,6 +21,7 @@ use self::mountinfo::Device;
 use self::mountinfo::MountTable;
 use super::Unmount;
 use crate::Error;
+use crate::MountOptions;
 use crate::raw::RawSession;
 use crate::raw::sys;
 
@@ -64,10 +65,10 @@ impl Mountpoint {
     }
 
     /// Mounts the session here.
-    pub(super) fn mount(mut self, raw: &RawSession) -> Result<Self, Error> {
+    pub(super) fn mount(mut self, raw: &RawSession, options: &MountOptions) -> Result<Self, Error> {
         raw.mount(&self.path).map_err(|message| Error::Mount {
             path: self.given.clone(),
-            message: diagnose::explain(message, &self.path),
+            message: diagnose::explain(message, &self.path, options),
         })?;
         self.device = MountTable::read().fuse_device(&self.path);
         self.mount_id = self.mount_id_now();
