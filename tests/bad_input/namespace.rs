@@ -83,14 +83,13 @@ impl Namespace {
             rustix::mount::unmount(path, UnmountFlags::DETACH).unwrap();
         }
         rustix::mount::mount("none", scratch, "tmpfs", MountFlags::empty(), None).unwrap();
-        // Other users need not be able to look into the directory of the build.
-        let program = scratch.join("hello");
-        fs::copy(program::path_of("hello"), &program).unwrap();
         let this = Self {
             scratch: scratch.to_owned(),
-            program,
+            program: scratch.join("hello"),
         };
         this.set_mode(scratch, 0o755);
+        // Other users need not be able to look into the directory of the build.
+        this.replace(this.file("hello", ""), &program::path_of("hello"));
         this
     }
 
@@ -107,6 +106,11 @@ impl Namespace {
         }
         self.set_mode(&path, mode);
         path
+    }
+
+    /// Where there is nothing yet.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.scratch.join(name)
     }
 
     /// A new file; a relative path is one where it is in nobody's way.
