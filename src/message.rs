@@ -18,9 +18,10 @@ use crate::WriteBuf;
 use crate::XattrFlags;
 use crate::request::Request;
 
-/// A name, without an allocation if it is of a usual length.
+/// A name, without an allocation if it is of a usual length. No longer than that: a message is moved
+/// several times between callback and handler.
 #[derive(Clone, Debug)]
-pub(crate) struct Name(SmallVec<[u8; 48]>);
+pub(crate) struct Name(SmallVec<[u8; 24]>);
 
 impl Name {
     pub(crate) fn new(bytes: &[u8]) -> Self {
@@ -35,7 +36,8 @@ impl Name {
 /// The inodes of one `FORGET` or `BATCH_FORGET`; most often one.
 pub(crate) type ForgetList = SmallVec<[Forget; 1]>;
 
-/// What a request asks for. The variants are those of `fuse_lowlevel_ops`, in groups.
+/// What a request asks for. The variants are those of `fuse_lowlevel_ops`, in groups; large arguments
+/// of rare ones are boxed, to keep messages small.
 #[derive(Debug)]
 pub(crate) enum Operation {
     // inode
@@ -45,7 +47,7 @@ pub(crate) enum Operation {
     },
     Setattr {
         inode: Inode,
-        fields: SetattrFields,
+        fields: Box<SetattrFields>,
         file: Option<FileRef>,
     },
     Readlink {
@@ -86,9 +88,9 @@ pub(crate) enum Operation {
     },
     Rename {
         parent: Inode,
-        name: Name,
         new_parent: Inode,
-        new_name: Name,
+        /// The old one, and the new one.
+        names: Box<[Name; 2]>,
         flags: RenameFlags,
     },
     Link {
@@ -153,7 +155,7 @@ pub(crate) enum Operation {
     Setxattr {
         inode: Inode,
         name: Name,
-        value: Vec<u8>,
+        value: Box<[u8]>,
         flags: XattrFlags,
     },
     Getxattr {
@@ -184,39 +186,67 @@ pub(crate) enum Message {
     Forget(ForgetList),
 }
 
-impl Operation {
+/// What the requests of one operation have in common.
+#[derive(Debug)]
+pub(crate) struct Kind {
     /// The operation in libfuse's spelling.
-    pub(crate) fn name(&self) -> &'static str {
+    pub(crate) name: &'static str,
+    /// Whether the kernel never asks again after `ENOSYS` (`fc->no_*` in fs/fuse).
+    pub(crate) enosys_is_final: bool,
+}
+
+impl Kind {
+    pub(crate) const FORGET: Self = Self::new("forget");
+
+    const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            enosys_is_final: false,
+        }
+    }
+
+    const fn with_final_enosys(name: &'static str) -> Self {
+        Self {
+            name,
+            enosys_is_final: true,
+        }
+    }
+}
+
+impl Operation {
+    pub(crate) fn kind(&self) -> &'static Kind {
         match self {
-            Self::Getattr { .. } => "getattr",
-            Self::Setattr { .. } => "setattr",
-            Self::Readlink { .. } => "readlink",
-            Self::Access { .. } => "access",
-            Self::Lookup { .. } => "lookup",
-            Self::Mknod { .. } => "mknod",
-            Self::Mkdir { .. } => "mkdir",
-            Self::Unlink { .. } => "unlink",
-            Self::Rmdir { .. } => "rmdir",
-            Self::Symlink { .. } => "symlink",
-            Self::Rename { .. } => "rename",
-            Self::Link { .. } => "link",
-            Self::Open { .. } => "open",
-            Self::Create { .. } => "create",
-            Self::Read { .. } => "read",
-            Self::Write { .. } => "write",
-            Self::Flush { .. } => "flush",
-            Self::Release { .. } => "release",
-            Self::Fsync { .. } => "fsync",
-            Self::Opendir { .. } => "opendir",
-            Self::Readdir { plus: true, .. } => "readdirplus",
-            Self::Readdir { .. } => "readdir",
-            Self::Releasedir { .. } => "releasedir",
-            Self::Fsyncdir { .. } => "fsyncdir",
-            Self::Statfs { .. } => "statfs",
-            Self::Setxattr { .. } => "setxattr",
-            Self::Getxattr { .. } => "getxattr",
-            Self::Listxattr { .. } => "listxattr",
-            Self::Removexattr { .. } => "removexattr",
+            Self::Getattr { .. } => const { &Kind::new("getattr") },
+            Self::Setattr { .. } => const { &Kind::new("setattr") },
+            Self::Readlink { .. } => const { &Kind::new("readlink") },
+            Self::Access { .. } => const { &Kind::with_final_enosys("access") },
+            Self::Lookup { .. } => const { &Kind::new("lookup") },
+            Self::Mknod { .. } => const { &Kind::new("mknod") },
+            Self::Mkdir { .. } => const { &Kind::new("mkdir") },
+            Self::Unlink { .. } => const { &Kind::new("unlink") },
+            Self::Rmdir { .. } => const { &Kind::new("rmdir") },
+            Self::Symlink { .. } => const { &Kind::new("symlink") },
+            // Of calls with flags the kernel remembers it, of those without it does not.
+            Self::Rename { flags, .. } if flags.is_empty() => const { &Kind::new("rename") },
+            Self::Rename { .. } => const { &Kind::with_final_enosys("rename") },
+            Self::Link { .. } => const { &Kind::with_final_enosys("link") },
+            Self::Open { .. } => const { &Kind::with_final_enosys("open") },
+            Self::Create { .. } => const { &Kind::with_final_enosys("create") },
+            Self::Read { .. } => const { &Kind::new("read") },
+            Self::Write { .. } => const { &Kind::new("write") },
+            Self::Flush { .. } => const { &Kind::with_final_enosys("flush") },
+            Self::Release { .. } => const { &Kind::new("release") },
+            Self::Fsync { .. } => const { &Kind::with_final_enosys("fsync") },
+            Self::Opendir { .. } => const { &Kind::with_final_enosys("opendir") },
+            Self::Readdir { plus: true, .. } => const { &Kind::new("readdirplus") },
+            Self::Readdir { .. } => const { &Kind::new("readdir") },
+            Self::Releasedir { .. } => const { &Kind::new("releasedir") },
+            Self::Fsyncdir { .. } => const { &Kind::with_final_enosys("fsyncdir") },
+            Self::Statfs { .. } => const { &Kind::new("statfs") },
+            Self::Setxattr { .. } => const { &Kind::with_final_enosys("setxattr") },
+            Self::Getxattr { .. } => const { &Kind::with_final_enosys("getxattr") },
+            Self::Listxattr { .. } => const { &Kind::with_final_enosys("listxattr") },
+            Self::Removexattr { .. } => const { &Kind::with_final_enosys("removexattr") },
         }
     }
 
@@ -257,27 +287,6 @@ impl Operation {
             Self::Readdir { dir, .. } | Self::Releasedir { dir } | Self::Fsyncdir { dir, .. } => {
                 [dir.inode, NONE]
             }
-        }
-    }
-
-    /// Whether the kernel never asks again after `ENOSYS` (`fc->no_*` in fs/fuse). Of `rename` that
-    /// holds for calls with flags.
-    pub(crate) fn enosys_is_final(&self) -> bool {
-        match self {
-            Self::Access { .. }
-            | Self::Link { .. }
-            | Self::Open { .. }
-            | Self::Create { .. }
-            | Self::Flush { .. }
-            | Self::Fsync { .. }
-            | Self::Opendir { .. }
-            | Self::Fsyncdir { .. }
-            | Self::Setxattr { .. }
-            | Self::Getxattr { .. }
-            | Self::Listxattr { .. }
-            | Self::Removexattr { .. } => true,
-            Self::Rename { flags, .. } => !flags.is_empty(),
-            _ => false,
         }
     }
 }

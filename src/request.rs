@@ -6,6 +6,7 @@ use crate::Errno;
 use crate::Inode;
 use crate::RequestContext;
 use crate::Result;
+use crate::message::Kind;
 use crate::message::Operation;
 use crate::raw::RawRequest;
 use crate::reply::Reply;
@@ -13,13 +14,11 @@ use crate::reply::Reply;
 /// What is known of a request without its arguments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestInfo {
-    /// The operation in libfuse's spelling.
-    pub(crate) operation: &'static str,
+    pub(crate) kind: &'static Kind,
     /// See [`Operation::inodes`].
     pub(crate) inodes: [Inode; 2],
     pub(crate) uid: u32,
     pub(crate) pid: u32,
-    enosys_is_final: bool,
 }
 
 /// A request that waits for its answer. Dropped without one, it answers `EIO`, or `EINTR` if it was
@@ -32,11 +31,10 @@ pub(crate) struct Request {
 impl Request {
     pub(crate) fn new(raw: RawRequest, operation: &Operation) -> Self {
         let info = RequestInfo {
-            operation: operation.name(),
+            kind: operation.kind(),
             inodes: operation.inodes(),
             uid: raw.context.uid,
             pid: raw.context.pid,
-            enosys_is_final: operation.enosys_is_final(),
         };
         Self { raw, info }
     }
@@ -77,17 +75,16 @@ impl RequestInfo {
     pub(crate) fn forget(inode: Inode) -> Self {
         let inodes = [inode, Inode(0)];
         Self {
-            operation: "forget",
+            kind: &Kind::FORGET,
             inodes,
             uid: 0,
             pid: 0,
-            enosys_is_final: false,
         }
     }
 
     /// One failing call must not switch an operation off for good.
     fn wire_errno(&self, errno: Errno) -> Errno {
-        if errno == Errno::ENOSYS && self.enosys_is_final {
+        if errno == Errno::ENOSYS && self.kind.enosys_is_final {
             Errno::EOPNOTSUPP
         } else {
             errno
@@ -97,7 +94,7 @@ impl RequestInfo {
 
 impl fmt::Display for RequestInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of inode {}", self.operation, self.inodes[0])?;
+        write!(f, "{} of inode {}", self.kind.name, self.inodes[0])?;
         if self.inodes[1] != Inode(0) {
             write!(f, " and {}", self.inodes[1])?;
         }

@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::alloc::alloc;
 use std::alloc::dealloc;
 use std::alloc::handle_alloc_error;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::slice;
@@ -21,16 +21,18 @@ const WRITE_HEADERS: usize = 80;
 /// How many unused buffers a session keeps.
 const SPARE_BUFFERS: usize = 16;
 
-/// A buffer for one request.
+/// A buffer for one request: a pointer, since it is moved often.
 ///
 /// # Invariants
 ///
-/// `start` is the start of an allocation of `layout`, owned by this value. The receive area, from
-/// `receive_offset` on, has room for the largest request; its first `received` bytes are initialized.
-pub(crate) struct Block {
-    start: NonNull<u8>,
+/// The pointer is the start of an allocation of `layout`, owned by this value, with a valid [`Head`] in
+/// it. Behind the head, the receive area has room for the largest request; its first `received` bytes
+/// are initialized.
+pub(crate) struct Block(NonNull<Head>);
+
+/// What a block knows of itself.
+struct Head {
     layout: Layout,
-    receive_offset: usize,
     /// How many bytes of the receive area libfuse has filled.
     received: usize,
 }
@@ -43,43 +45,54 @@ unsafe impl Sync for Block {}
 impl Block {
     /// Memory for one request, with the payload of a write at the start of a page.
     fn new(page: usize) -> Self {
-        let receive_size = MAX_PAGES * page + HEADER_SIZE;
-        let layout = Layout::from_size_align(page + receive_size, page)
+        const { assert!(size_of::<Head>() + WRITE_HEADERS <= 4096) };
+        let layout = Layout::from_size_align(page + MAX_PAGES * page + HEADER_SIZE, page)
             .expect("a page size is a power of two");
         // SAFETY: the layout is not empty.
         let start = unsafe { alloc(layout) };
-        let Some(start) = NonNull::new(start) else {
+        let Some(start) = NonNull::new(start.cast::<Head>()) else {
             handle_alloc_error(layout)
         };
-        // INVARIANT: the area ends `WRITE_HEADERS` before the end of the allocation.
-        Self {
-            start,
+        let head = Head {
             layout,
-            receive_offset: page - WRITE_HEADERS,
             received: 0,
-        }
+        };
+        // SAFETY: a page, which no page size is less than, has room for the head.
+        unsafe { start.write(head) };
+        // INVARIANT: the area ends `WRITE_HEADERS` before the end of the allocation.
+        Self(start)
+    }
+
+    fn head(&self) -> &Head {
+        // SAFETY: the head is valid, by the invariants.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Where the receive area begins: so that what comes behind the headers of a write begins a page.
+    fn receive_offset(&self) -> usize {
+        self.head().layout.align() - WRITE_HEADERS
     }
 
     /// Where libfuse shall receive to.
     pub(super) fn receive_area(&self) -> NonNull<u8> {
         // SAFETY: the offset is inside the allocation, by the invariants.
-        unsafe { self.start.add(self.receive_offset) }
+        unsafe { self.0.cast::<u8>().add(self.receive_offset()) }
     }
 
     /// Whether `len` bytes from `data` on lie in what was received; if so, at which offset.
     fn offset_of(&self, data: *const u8, len: usize) -> Option<usize> {
-        let offset = (data as usize).checked_sub(self.start.as_ptr() as usize)?;
+        let offset = (data as usize).checked_sub(self.0.addr().get())?;
         let end = offset.checked_add(len)?;
-        let is_received =
-            offset >= self.receive_offset && end <= self.receive_offset + self.received;
-        is_received.then_some(offset)
+        let received = self.receive_offset()..=self.receive_offset() + self.head().received;
+        (received.contains(&offset) && received.contains(&end)).then_some(offset)
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: `start` was allocated with `layout`, by the invariants.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        let layout = self.head().layout;
+        // SAFETY: the memory was allocated with `layout`, by the invariants.
+        unsafe { dealloc(self.0.as_ptr().cast(), layout) };
     }
 }
 
@@ -119,7 +132,7 @@ impl BufferPool {
 thread_local! {
     /// The block that holds the request which this thread is handing to libfuse. A callback that
     /// wants to keep it takes it out.
-    static RECEIVED: RefCell<Option<Block>> = const { RefCell::new(None) };
+    static RECEIVED: Cell<Option<NonNull<Head>>> = const { Cell::new(None) };
 }
 
 /// Runs `process` while callbacks on this thread can take `block`. Returns it, unless one did.
@@ -128,41 +141,45 @@ thread_local! {
 ///
 /// - `received` bytes of the block's receive area have been filled.
 pub(super) unsafe fn lend<R>(
-    mut block: Block,
+    block: Block,
     received: usize,
     process: impl FnOnce() -> R,
 ) -> (R, Option<Block>) {
-    block.received = received;
-    RECEIVED.set(Some(block));
+    let mut head = ManuallyDrop::new(block).0;
+    // SAFETY: this block is the only owner of its head.
+    unsafe { head.as_mut() }.received = received;
+    RECEIVED.set(Some(head));
     let result = process();
-    (result, RECEIVED.take())
+    // INVARIANT: nobody has taken it.
+    (result, RECEIVED.take().map(Block))
 }
 
 /// The payload of a write, in the block that it was received into.
 pub(crate) struct ReceivedBytes {
     block: ManuallyDrop<Block>,
-    offset: usize,
-    len: usize,
+    offset: u32,
+    len: u32,
     pool: Arc<BufferPool>,
 }
 
 impl ReceivedBytes {
     /// Takes the block that this thread has lent, if `len` bytes from `data` on lie in it.
     pub(super) fn take(data: *const u8, len: usize, pool: &Arc<BufferPool>) -> Option<Self> {
-        RECEIVED.with_borrow_mut(|received| {
-            let offset = received.as_ref()?.offset_of(data, len)?;
-            let block = ManuallyDrop::new(received.take()?);
-            Some(Self {
-                block,
-                offset,
-                len,
-                pool: Arc::clone(pool),
-            })
+        // INVARIANT: the block is either lent or taken; below, nothing takes it in between.
+        let block = ManuallyDrop::new(Block(RECEIVED.get()?));
+        let offset = block.offset_of(data, len)?;
+        let (offset, len) = (u32::try_from(offset).ok()?, u32::try_from(len).ok()?);
+        RECEIVED.set(None);
+        Some(Self {
+            block,
+            offset,
+            len,
+            pool: Arc::clone(pool),
         })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 }
 
@@ -173,10 +190,10 @@ impl AsRef<[u8]> for ReceivedBytes {
     )]
     fn as_ref(&self) -> &[u8] {
         // SAFETY: the offset is inside the block, as `offset_of` has checked.
-        let data = unsafe { self.block.start.add(self.offset) };
+        let data = unsafe { self.block.0.cast::<u8>().add(self.offset as usize) };
         // SAFETY: these `len` bytes of the block have been received, as `offset_of` has checked, and
         // nothing writes to them before the block is back in the pool.
-        unsafe { slice::from_raw_parts(data.as_ptr(), self.len) }
+        unsafe { slice::from_raw_parts(data.as_ptr(), self.len()) }
     }
 }
 

@@ -95,7 +95,7 @@ impl Entered<'_> {
         // In this order: whoever stops the session says so first, and looks at `receives` then.
         self.reader.receives.store(true, Ordering::SeqCst);
         let result = (!is_stopping()).then(receive);
-        self.reader.receives.store(false, Ordering::SeqCst);
+        self.reader.receives.store(false, Ordering::Release);
         result
     }
 }

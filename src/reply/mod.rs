@@ -52,7 +52,7 @@ pub(crate) struct Entry(pub(crate) EntryAttributes);
 
 impl Reply for Entry {
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
-        if self.0.ino == Inode(0) && info.operation != "lookup" {
+        if self.0.ino == Inode(0) && info.kind.name != "lookup" {
             return refuse(request, info, "the handler returned inode 0");
         }
         if self.0.ino != Inode(0) && self.0.file_type() == 0 {

@@ -30,6 +30,7 @@ use crate::Inode;
 use crate::Operations;
 use crate::message::ForgetList;
 use crate::message::Operation;
+use crate::raw::Handler;
 use crate::request::Request;
 use crate::request::RequestInfo;
 
@@ -63,6 +64,11 @@ struct Waiting {
 impl InFlight {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether one more handler may wait, as far as can be told without the lock.
+    pub(super) fn has_room(&self, limit: usize) -> bool {
+        self.waiting.load(Ordering::Acquire) < limit
     }
 
     /// Whether a handler waits.
@@ -124,7 +130,7 @@ impl InFlight {
     pub(super) fn report(&self) -> InFlightReport {
         let state = self.lock();
         let line = |info: &RequestInfo, since: Instant, queued| InFlightRequest {
-            operation: info.operation,
+            operation: info.kind.name,
             inode: info.inodes[0],
             uid: info.uid,
             pid: info.pid,
@@ -147,16 +153,14 @@ impl InFlight {
     }
 }
 
-/// Lets a request through to its handler, or keeps it until there is room.
-pub(super) fn admit<O: Operations>(
+/// Keeps a request until there is room for its handler. Gives it back if there has come to be room.
+#[cold]
+pub(super) fn queue<O: Operations>(
     shared: &Arc<Shared<O>>,
     request: Request,
     operation: Operation,
 ) -> Option<(Request, Operation)> {
     let in_flight = &shared.in_flight;
-    if in_flight.waiting.load(Ordering::Acquire) < shared.limits.max_in_flight {
-        return Some((request, operation));
-    }
     let mut state = in_flight.lock();
     if state.waiting.len() < shared.limits.max_in_flight {
         return Some((request, operation));
@@ -177,7 +181,7 @@ pub(super) fn start<O: Operations>(
     info: RequestInfo,
     future: impl Future<Output = ()> + Send + 'static,
 ) {
-    let mut future: Handler = Box::pin(future);
+    let mut future = Handler::new(future);
     // The executor polls again, with a waker of its own, so that a wake-up until then is not lost.
     if poll(&mut future, info, &mut Context::from_waker(Waker::noop())).is_pending() {
         wait(shared, info, future);
@@ -185,8 +189,6 @@ pub(super) fn start<O: Operations>(
         drop_handler(future, info);
     }
 }
-
-type Handler = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 thread_local! {
     /// The inodes of the request whose handler this thread polls; 0 otherwise.

@@ -74,9 +74,11 @@ fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
     }
 }
 
-/// Starts the handlers of all messages that there are.
+/// Starts the handlers of all messages that there are; most often there is one.
 fn drain<O: Operations>(shared: &Arc<Shared<O>>) {
-    while let Ok(message) = shared.receiver.try_recv() {
+    while !shared.receiver.is_empty()
+        && let Ok(message) = shared.receiver.try_recv()
+    {
         dispatch(shared, message);
     }
 }

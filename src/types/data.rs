@@ -165,7 +165,7 @@ pub struct WriteBuf {
 
 enum WriteSource {
     Received(ReceivedBytes),
-    Copied(Vec<u8>),
+    Copied(Box<[u8]>),
 }
 
 impl fmt::Debug for WriteSource {
@@ -187,7 +187,7 @@ impl WriteBuf {
 
     pub(crate) fn copied(bytes: &[u8], from_cache: bool) -> Self {
         Self {
-            bytes: WriteSource::Copied(bytes.to_vec()),
+            bytes: WriteSource::Copied(bytes.into()),
             from_cache,
         }
     }
@@ -231,7 +231,7 @@ impl AsRef<[u8]> for WriteBuf {
 impl From<Vec<u8>> for WriteBuf {
     fn from(bytes: Vec<u8>) -> Self {
         Self {
-            bytes: WriteSource::Copied(bytes),
+            bytes: WriteSource::Copied(bytes.into()),
             from_cache: false,
         }
     }

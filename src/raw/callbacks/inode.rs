@@ -110,7 +110,7 @@ pub(super) unsafe extern "C" fn setattr(
     // SAFETY: guaranteed by the caller, see above.
     let file = unsafe { file_ref(ino, fi) };
     // SAFETY: guaranteed by the caller, see above.
-    let fields = setattr_fields(unsafe { &*attr }, to_set.cast_unsigned());
+    let fields = Box::new(setattr_fields(unsafe { &*attr }, to_set.cast_unsigned()));
     // SAFETY: guaranteed by the caller, see above.
     unsafe {
         deliver(

@@ -189,6 +189,7 @@ pub(super) unsafe extern "C" fn rename(
     let name = unsafe { owned(name) };
     // SAFETY: guaranteed by the caller, see above.
     let new_name = unsafe { owned(newname) };
+    let names = Box::new([name, new_name]);
     let flags = RenameFlags::from_bits_retain(flags);
     let (parent, new_parent) = (Inode(parent), Inode(newparent));
     // SAFETY: guaranteed by the caller, see above.
@@ -197,9 +198,8 @@ pub(super) unsafe extern "C" fn rename(
             req,
             Operation::Rename {
                 parent,
-                name,
                 new_parent,
-                new_name,
+                names,
                 flags,
             },
         )

@@ -30,7 +30,7 @@ pub(super) unsafe extern "C" fn setxattr(
     // SAFETY: guaranteed by the caller, see above.
     let name = unsafe { owned(name) };
     // SAFETY: guaranteed by the caller, see above.
-    let value = unsafe { super::bytes(value, size) }.to_vec();
+    let value = unsafe { super::bytes(value, size) }.into();
     let flags = XattrFlags::from_bits_retain(flags);
     // SAFETY: guaranteed by the caller, see above.
     unsafe {

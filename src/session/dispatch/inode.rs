@@ -35,12 +35,12 @@ impl<O: Operations> Shared<O> {
         self: Arc<Self>,
         request: Request,
         inode: Inode,
-        fields: SetattrFields,
+        fields: Box<SetattrFields>,
         file: Option<FileRef>,
     ) {
         let result = self
             .operations
-            .setattr(inode, fields, file, request.context())
+            .setattr(inode, *fields, file, request.context())
             .await;
         let _ = request.answer(result.map(Attributes));
     }

@@ -31,12 +31,14 @@ use crate::request::Request;
 /// Works on a message: at once, if there is room for one more handler.
 pub(super) fn dispatch<O: Operations>(shared: &Arc<Shared<O>>, message: Message) {
     match message {
-        // Never waits its turn: it is about those that do.
-        Message::Request(request, operation) if xattr::asks_for_stacktrace(&operation) => {
-            handle(shared, request, operation);
-        }
         Message::Request(request, operation) => {
-            if let Some((request, operation)) = in_flight::admit(shared, request, operation) {
+            if shared.in_flight.has_room(shared.limits.max_in_flight)
+                // Never waits its turn: it is about those that do.
+                || xattr::asks_for_stacktrace(&operation)
+            {
+                handle(shared, request, operation);
+            } else if let Some((request, operation)) = in_flight::queue(shared, request, operation)
+            {
                 handle(shared, request, operation);
             }
         }
@@ -90,12 +92,11 @@ pub(super) fn handle<O: Operations>(
         } => start!(symlink(parent, name, target)),
         Operation::Rename {
             parent,
-            name,
             new_parent,
-            new_name,
+            names,
             flags,
         } => {
-            start!(rename(parent, name, new_parent, new_name, flags));
+            start!(rename(parent, new_parent, names, flags));
         }
         Operation::Link {
             inode,

@@ -85,16 +85,15 @@ impl<O: Operations> Shared<O> {
         self: Arc<Self>,
         request: Request,
         parent: Inode,
-        name: Name,
         new_parent: Inode,
-        new_name: Name,
+        names: Box<[Name; 2]>,
         flags: RenameFlags,
     ) {
         // The system call has refused what it does not know; a flag from a newer kernel must not
         // get past a file system that does not look.
         let known = RenameFlags::NOREPLACE | RenameFlags::EXCHANGE | RenameFlags::WHITEOUT;
         let result = if known.contains(flags) {
-            let (name, new_name) = (name.as_os_str(), new_name.as_os_str());
+            let [name, new_name] = names.each_ref().map(Name::as_os_str);
             let rename = Rename {
                 parent,
                 name,

@@ -36,7 +36,7 @@ impl<O: Operations> Shared<O> {
         request: Request,
         inode: Inode,
         name: Name,
-        value: Vec<u8>,
+        value: Box<[u8]>,
         flags: XattrFlags,
     ) {
         let name = name.as_os_str();
