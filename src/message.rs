@@ -175,10 +175,6 @@ pub(crate) enum Operation {
 
 /// What a callback sends.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "almost all are requests, and stay out of the heap"
-)]
 pub(crate) enum Message {
     /// Wants an answer.
     Request(Request, Operation),

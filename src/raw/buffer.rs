@@ -4,7 +4,6 @@ use std::alloc::Layout;
 use std::alloc::alloc;
 use std::alloc::dealloc;
 use std::alloc::handle_alloc_error;
-use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::slice;
@@ -79,6 +78,16 @@ impl Block {
         unsafe { self.0.cast::<u8>().add(self.receive_offset()) }
     }
 
+    /// # Safety
+    ///
+    /// - So many bytes of the receive area have been filled.
+    pub(super) unsafe fn set_received(&mut self, received: usize) {
+        // SAFETY: the head is valid, by the invariants.
+        let head = unsafe { self.0.as_mut() };
+        // INVARIANT: guaranteed by the caller, see above.
+        head.received = received;
+    }
+
     /// Whether `len` bytes from `data` on lie in what was received; if so, at which offset.
     fn offset_of(&self, data: *const u8, len: usize) -> Option<usize> {
         let offset = (data as usize).checked_sub(self.0.addr().get())?;
@@ -129,31 +138,6 @@ impl BufferPool {
     }
 }
 
-thread_local! {
-    /// The block that holds the request which this thread is handing to libfuse. A callback that
-    /// wants to keep it takes it out.
-    static RECEIVED: Cell<Option<NonNull<Head>>> = const { Cell::new(None) };
-}
-
-/// Runs `process` while callbacks on this thread can take `block`. Returns it, unless one did.
-///
-/// # Safety
-///
-/// - `received` bytes of the block's receive area have been filled.
-pub(super) unsafe fn lend<R>(
-    block: Block,
-    received: usize,
-    process: impl FnOnce() -> R,
-) -> (R, Option<Block>) {
-    let mut head = ManuallyDrop::new(block).0;
-    // SAFETY: this block is the only owner of its head.
-    unsafe { head.as_mut() }.received = received;
-    RECEIVED.set(Some(head));
-    let result = process();
-    // INVARIANT: nobody has taken it.
-    (result, RECEIVED.take().map(Block))
-}
-
 /// The payload of a write, in the block that it was received into.
 pub(crate) struct ReceivedBytes {
     block: ManuallyDrop<Block>,
@@ -163,19 +147,23 @@ pub(crate) struct ReceivedBytes {
 }
 
 impl ReceivedBytes {
-    /// Takes the block that this thread has lent, if `len` bytes from `data` on lie in it.
-    pub(super) fn take(data: *const u8, len: usize, pool: &Arc<BufferPool>) -> Option<Self> {
-        // INVARIANT: the block is either lent or taken; below, nothing takes it in between.
-        let block = ManuallyDrop::new(Block(RECEIVED.get()?));
-        let offset = block.offset_of(data, len)?;
-        let (offset, len) = (u32::try_from(offset).ok()?, u32::try_from(len).ok()?);
-        RECEIVED.set(None);
-        Some(Self {
-            block,
-            offset,
-            len,
-            pool: Arc::clone(pool),
-        })
+    /// The `len` bytes from `data` on, if they lie in what was received into the block.
+    pub(super) fn new(
+        block: Block,
+        data: *const u8,
+        len: usize,
+        pool: &Arc<BufferPool>,
+    ) -> Result<Self, Block> {
+        let short = |number: usize| u32::try_from(number).ok();
+        match (block.offset_of(data, len).and_then(short), short(len)) {
+            (Some(offset), Some(len)) => Ok(Self {
+                block: ManuallyDrop::new(block),
+                offset,
+                len,
+                pool: Arc::clone(pool),
+            }),
+            _ => Err(block),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

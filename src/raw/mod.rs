@@ -11,6 +11,7 @@ mod cmdline;
 mod conn_info;
 mod direntry;
 mod handler;
+mod inbox;
 mod init_repair;
 mod interrupt;
 mod log;

@@ -14,15 +14,13 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
-use async_channel::Sender;
 use event_listener::Event;
 use libfuse_sys as sys;
 
 use super::args::Args;
-use super::buffer;
-use super::buffer::Block;
 use super::buffer::BufferPool;
 use super::callbacks;
+use super::inbox::Inbox;
 use super::init_repair::InitRepair;
 use super::log;
 use super::shim;
@@ -32,7 +30,6 @@ use crate::ConnInfo;
 use crate::Errno;
 use crate::Error;
 use crate::Result;
-use crate::message::Message;
 
 /// What a session does on INIT.
 pub(crate) type InitHook = Box<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync>;
@@ -49,13 +46,12 @@ static MOUNT: Mutex<()> = Mutex::new(());
 /// The address of the value does not change: it is libfuse's `userdata`.
 pub(crate) struct RawSession {
     session: AtomicPtr<sys::fuse_session>,
-    sender: Sender<Message>,
     init: InitHook,
     init_result: OnceLock<Result<()>>,
     /// `max_read` of the mount options, which libfuse wants repeated in INIT.
     max_read: AtomicU32,
     pub(super) repair: InitRepair,
-    pub(super) buffers: Arc<BufferPool>,
+    buffers: Arc<BufferPool>,
     /// Calls that use the session's descriptor outside of the receive loop and of handlers.
     users: AtomicUsize,
     unused: Event,
@@ -67,13 +63,11 @@ impl RawSession {
     pub(crate) fn new(
         arguments: &[CString],
         max_read: u32,
-        sender: Sender<Message>,
         init: InitHook,
     ) -> Result<Arc<Self>, Error> {
         version::check()?;
         let this = Arc::new(Self {
             session: AtomicPtr::new(ptr::null_mut()),
-            sender,
             init,
             init_result: OnceLock::new(),
             max_read: AtomicU32::new(max_read),
@@ -139,45 +133,28 @@ impl RawSession {
         unsafe { sys::fuse_session_fd(self.as_ptr()) }
     }
 
-    /// Waits for one request and has it turned into a message. `Ok(None)`: the connection has
+    /// What one thread receives with.
+    pub(crate) fn inbox(&self) -> Inbox {
+        Inbox::new(&self.buffers)
+    }
+
+    /// Waits for one request and has it turned into a message. `Ok(false)`: the connection has
     /// ended.
-    pub(crate) fn receive(&self, block: Block) -> Result<Option<Block>> {
-        let mut buf = sys::fuse_buf {
-            mem: block.receive_area().as_ptr().cast(),
-            ..<_>::default()
-        };
-        // SAFETY: `mem` has room for the largest request that libfuse asks for.
-        let received = unsafe { sys::fuse_session_receive_buf(self.as_ptr(), &mut buf) };
+    pub(crate) fn receive(&self, inbox: &Inbox) -> Result<bool> {
+        // SAFETY: any thread may receive; the memory has room for the largest request that libfuse
+        // asks for.
+        let receive = |buf: &mut _| unsafe { sys::fuse_session_receive_buf(self.as_ptr(), buf) };
+        // SAFETY: `buf` is as libfuse has filled it, and its memory lives: in this thread's hands, or
+        // in those of the message that took it.
+        let process = |buf: &_| unsafe { sys::fuse_session_process_buf(self.as_ptr(), buf) };
+        // SAFETY: libfuse returns how many bytes it has received.
+        let received = unsafe { inbox.receive(receive, process) };
         match received {
-            0 => Ok(None),
+            0 => Ok(false),
             // Nothing to read after all: interrupted, by a signal or by whoever sent the request.
-            _ if [-libc::EINTR, -libc::EAGAIN, -libc::ENOENT].contains(&received) => {
-                Ok(Some(block))
-            }
+            _ if [-libc::EINTR, -libc::EAGAIN, -libc::ENOENT].contains(&received) => Ok(true),
             _ if received < 0 => Err(Errno::from_negative(received)),
-            _ => {
-                let process = || {
-                    // SAFETY: `buf` is as libfuse has filled it, and its memory lives: in this
-                    // thread's hands, or in those of the message that took it.
-                    unsafe { sys::fuse_session_process_buf(self.as_ptr(), &buf) }
-                };
-                let received = usize::try_from(received).unwrap_or(0);
-                // SAFETY: libfuse returns how many bytes it has received into the block.
-                let ((), block) = unsafe { buffer::lend(block, received, process) };
-                Ok(Some(block.unwrap_or_else(|| self.buffers.take())))
-            }
-        }
-    }
-
-    pub(crate) fn take_buffer(&self) -> Block {
-        self.buffers.take()
-    }
-
-    /// Called by callbacks: hands the message on. It cannot be refused but at the end of the
-    /// session, when dropping it answers the request.
-    pub(super) fn deliver(&self, message: Message) {
-        if let Err(refused) = self.sender.try_send(message) {
-            ::log::error!("no room for a request: {refused}");
+            _ => Ok(true),
         }
     }
 

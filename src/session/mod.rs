@@ -36,19 +36,13 @@ use crate::Error;
 use crate::MountOptions;
 use crate::Notifier;
 use crate::Operations;
-use crate::message::Message;
 use crate::raw;
 use crate::raw::RawSession;
-
-/// Messages that callbacks may have handed on before a reader takes them: one for each reader,
-/// since each drains the channel before it receives again.
-const CHANNEL_CAPACITY: usize = 1024;
 
 /// What readers, handlers and the session have in common.
 pub(crate) struct Shared<O> {
     operations: Arc<O>,
     raw: Arc<RawSession>,
-    receiver: Receiver<Message>,
     executor: Executor<'static>,
     in_flight: InFlight,
     limits: Limits,
@@ -127,7 +121,6 @@ impl<O: Operations> Session<O> {
         let mountpoint = Mountpoint::check(path)?;
         let arguments = options.to_arguments()?;
         let max_read = options.max_read_value()?;
-        let (sender, receiver) = async_channel::bounded(CHANNEL_CAPACITY);
         let operations = Arc::new(operations);
         let for_init = Arc::clone(&operations);
         let init = move |conn: &mut crate::ConnInfo| {
@@ -138,7 +131,7 @@ impl<O: Operations> Session<O> {
             );
             for_init.init(conn)
         };
-        let raw = RawSession::new(&arguments, max_read, sender, Box::new(init))?;
+        let raw = RawSession::new(&arguments, max_read, Box::new(init))?;
         let mountpoint = mountpoint.mount(&raw, options)?;
         let shared = Shared {
             operations,
@@ -146,7 +139,6 @@ impl<O: Operations> Session<O> {
             mountpoint: Arc::new(mountpoint),
             notifier: Notifier::new(&raw),
             raw,
-            receiver,
             executor: Executor::new(),
             in_flight: InFlight::default(),
             limits,

@@ -42,23 +42,21 @@ pub(super) fn spawn<O: Operations>(
 
 fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
     let reader = shared.stop.readers().enter();
-    let mut block = shared.raw.take_buffer();
+    let inbox = shared.raw.inbox();
     let is_stopping = || shared.stop.is_requested();
     // INIT comes first, and whatever goes wrong with it is known when it has been worked on.
     let mut is_agreed = shared.raw.init_result() == Some(Ok(()));
     loop {
-        let received = reader.receive(is_stopping, || shared.raw.receive(block));
-        let Some(received) = received else {
-            return Ok(());
-        };
-        match received {
-            Ok(Some(next)) => block = next,
-            Ok(None) => return Ok(()),
+        match reader.receive(is_stopping, || shared.raw.receive(&inbox)) {
+            Some(Ok(true)) => (),
+            None | Some(Ok(false)) => return Ok(()),
             // The connection has ended; the last one if that was while it was read from.
-            Err(Errno::ENODEV | Errno::EBADF | Errno::ECONNABORTED) => return Ok(()),
-            Err(errno) => return Err(errno),
+            Some(Err(Errno::ENODEV | Errno::EBADF | Errno::ECONNABORTED)) => return Ok(()),
+            Some(Err(errno)) => return Err(errno),
         }
-        drain(shared);
+        while let Some(message) = inbox.next() {
+            dispatch(shared, message);
+        }
         shared.in_flight.answer_interrupted();
         if !is_agreed {
             match shared.raw.init_result() {
@@ -71,14 +69,5 @@ fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
                 None => (),
             }
         }
-    }
-}
-
-/// Starts the handlers of all messages that there are; most often there is one.
-fn drain<O: Operations>(shared: &Arc<Shared<O>>) {
-    while !shared.receiver.is_empty()
-        && let Ok(message) = shared.receiver.try_recv()
-    {
-        dispatch(shared, message);
     }
 }

@@ -177,9 +177,6 @@ impl<O: Operations> Session<O> {
                     // A reader has begun to hand over one more, and is about to be done with it.
                     Timer::after(WAKE_INTERVAL[0]).await;
                 }
-                while let Ok(message) = shared.receiver.try_recv() {
-                    drop(message);
-                }
                 shared.stop.set_handlers_ended();
                 if shared.raw.init_result() == Some(Ok(())) && self.destroyed.set() {
                     let destroy = std::panic::AssertUnwindSafe(shared.operations.destroy());

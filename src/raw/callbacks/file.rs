@@ -7,18 +7,17 @@ use libfuse_sys::fuse_file_info;
 use libfuse_sys::fuse_ino_t;
 use libfuse_sys::fuse_req_t;
 
+use super::Inbox;
 use super::deliver;
 use super::file_bits;
 use super::name as owned;
 use super::open_file;
 use super::open_flags;
-use super::session;
 use super::shim;
 use crate::Inode;
 use crate::ReleaseFlags;
 use crate::WriteBuf;
 use crate::message::Operation;
-use crate::raw::ReceivedBytes;
 
 /// C: `fuse_lowlevel_ops::open`.
 ///
@@ -120,9 +119,7 @@ pub(super) unsafe extern "C" fn write(
     let file = unsafe { open_file(ino, fi) };
     // SAFETY: guaranteed by the caller, see above.
     let from_cache = unsafe { file_bits(fi) } & shim::SHIM_WRITEPAGE != 0;
-    // SAFETY: guaranteed by the caller, see above.
-    let buffers = unsafe { &session(req).buffers };
-    let data = match ReceivedBytes::take(buf.cast(), size, buffers) {
+    let data = match Inbox::take_received(buf.cast(), size) {
         Some(bytes) => WriteBuf::received(bytes, from_cache),
         // SAFETY: guaranteed by the caller, see above.
         None => WriteBuf::copied(unsafe { super::bytes(buf, size) }, from_cache),

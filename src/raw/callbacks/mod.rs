@@ -16,6 +16,7 @@ use std::slice;
 
 use libfuse_sys as sys;
 
+use super::inbox::Inbox;
 use super::request::RawRequest;
 use super::session::RawSession;
 use super::shim;
@@ -87,24 +88,10 @@ unsafe fn deliver(req: sys::fuse_req_t, operation: Operation) {
     let userdata = unsafe { sys::fuse_req_userdata(req) }.cast::<RawSession>();
     // SAFETY: as above; every session's userdata is the pointer to its `RawSession` in an Arc.
     let request = unsafe { RawRequest::new(req, userdata) };
-    // SAFETY: the session lives as long as `request`.
-    let session = unsafe { &*userdata };
-    session.deliver(Message::Request(
+    Inbox::deliver(Message::Request(
         Request::new(request, &operation),
         operation,
     ));
-}
-
-/// The session that a request belongs to.
-///
-/// # Safety
-///
-/// - `req` is an unanswered request.
-unsafe fn session<'a>(req: sys::fuse_req_t) -> &'a RawSession {
-    // SAFETY: guaranteed by the caller, see above.
-    let userdata = unsafe { sys::fuse_req_userdata(req) };
-    // SAFETY: the userdata of each session is its `RawSession`, which lives as long as the session.
-    unsafe { &*userdata.cast::<RawSession>() }
 }
 
 /// # Safety
