@@ -162,6 +162,10 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Called once at the end of the session, after the last request has been answered.
     ///
+    /// Unless unmounting is what has ended the session, the file system is still mounted then, and is
+    /// unmounted when this has returned. Whoever uses the mount waits so long; hence it must not be
+    /// used from here. Not called if [`init`](Self::init) failed, or if the kernel never got to it.
+    ///
     /// The kernel does not send `forget` for what it still knows at that time: all lookup counts
     /// are zero now.
     fn destroy(&self) -> impl Future<Output = ()> + Send {

@@ -1,6 +1,12 @@
 //! Each way a mount can end, while a reader and a writer are at work.
 
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::panic::resume_unwind;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use libfuse3::*;
@@ -34,14 +40,20 @@ fn assert_gone(load: Load) {
     );
 }
 
-/// Ends a session of this process under load, and checks what it says and leaves.
-fn ends_by(client: Client, end: impl FnOnce(&MountDir, &BackgroundSession)) -> ExitReason {
-    let _limit = TimeLimit::new(Duration::from_secs(30));
+/// A session of this process, and what tells that nothing of it is left.
+fn mount() -> (MountDir, Session<Fs>, Arc<AtomicBool>) {
     let dir = MountDir::new();
     let fs = Fs::default();
     let dropped = Arc::clone(&fs.dropped);
     let session = Session::builder(fs).mount(dir.path()).expect("mounted");
     common::register_mount(dir.path().to_owned());
+    (dir, session, dropped)
+}
+
+/// Ends a session of this process under load, and checks what it says and leaves.
+fn ends_by(client: Client, end: impl FnOnce(&MountDir, &BackgroundSession)) -> ExitReason {
+    let _limit = TimeLimit::new(Duration::from_secs(30));
+    let (dir, session, dropped) = mount();
     let session = session.spawn().expect("runs");
     let load = Load::start(&dir.join("data"), client);
     end(&dir, &session);
@@ -52,7 +64,7 @@ fn ends_by(client: Client, end: impl FnOnce(&MountDir, &BackgroundSession)) -> E
     let reason = session.join().expect("ended well");
     assert_gone(load);
     assert!(!common::is_mounted(dir.path()), "still mounted");
-    assert!(dropped.load(std::sync::atomic::Ordering::Acquire), "leaked");
+    assert!(dropped.load(Ordering::Acquire), "leaked");
     reason
 }
 
@@ -127,6 +139,69 @@ fn forced_umount() {
     // The connection is aborted first, and then the file system is unmounted.
     let either = [ExitReason::Unmounted, ExitReason::Aborted];
     assert!(either.contains(&reason), "{reason:?}");
+}
+
+#[test]
+fn drop_of_the_background_session() {
+    common::require_fuse!();
+    let _limit = TimeLimit::new(Duration::from_secs(30));
+    let (dir, session, dropped) = mount();
+    let session = session.spawn().expect("runs");
+    let load = Load::start(&dir.join("data"), Client::Holding);
+    drop(session);
+    assert!(!common::is_mounted(dir.path()), "still mounted");
+    assert_gone(load);
+    assert!(dropped.load(Ordering::Acquire), "leaked");
+}
+
+/// Ends a session by a panic of the thread that has it.
+fn ends_by_panic(panics: impl FnOnce(Session<Fs>, &MountDir)) {
+    let _limit = TimeLimit::new(Duration::from_secs(30));
+    let (dir, session, dropped) = mount();
+    let result = catch_unwind(AssertUnwindSafe(|| panics(session, &dir)));
+    let panic = result.expect_err("it panics");
+    assert_eq!(*panic.downcast::<&str>().expect("a message"), PANIC);
+    assert!(!common::is_mounted(dir.path()), "still mounted");
+    assert!(dropped.load(Ordering::Acquire), "leaked");
+    common::assert_quiet();
+}
+
+const PANIC: &str = "as the test has asked for";
+
+/// Without a message and a backtrace.
+fn panic_quietly() -> ! {
+    resume_unwind(Box::new(PANIC))
+}
+
+#[test]
+fn panic_with_a_session() {
+    common::require_fuse!();
+    ends_by_panic(|_session, _| panic_quietly());
+}
+
+#[test]
+fn panic_beside_run() {
+    common::require_fuse!();
+    ends_by_panic(|mut session, dir| {
+        let load = dir.join("data");
+        let load = smol::unblock(move || Load::start(&load, Client::Holding));
+        let panics = async {
+            let _load = load.await;
+            panic_quietly()
+        };
+        let (run, panics) = (pin!(session.run()), pin!(panics));
+        let _never = smol::block_on(futures::future::select(run, panics));
+    });
+}
+
+#[test]
+fn panic_with_a_background_session() {
+    common::require_fuse!();
+    ends_by_panic(|session, dir| {
+        let _session = session.spawn().expect("runs");
+        let _load = Load::start(&dir.join("data"), Client::Holding);
+        panic_quietly()
+    });
 }
 
 /// Ends the session of another process under load.
