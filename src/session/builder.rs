@@ -111,8 +111,12 @@ impl<O: Operations> SessionBuilder<O> {
     }
 
     /// Whether SIGINT, SIGTERM and SIGHUP end the session cleanly while it runs. Off by default,
-    /// since signals belong to the program. Once handled, they do not end the process by
-    /// themselves any more, also after the session.
+    /// since signals belong to the program.
+    ///
+    /// Those that the process ignores stay ignored: what was started by nohup(1) outlives its
+    /// terminal. A handler that the program has set before is called, too. Once handled, they do not
+    /// end the process by themselves any more, also after the session; a second one, while the
+    /// session ends, does nothing.
     pub fn handle_signals(mut self, handle: bool) -> Self {
         self.limits.handle_signals = handle;
         self

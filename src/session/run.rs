@@ -23,6 +23,7 @@ use super::receive;
 use super::receive::ReaderEnd;
 use crate::Error;
 use crate::Operations;
+use crate::raw::sys;
 
 /// How long those who use the session's descriptor, but are no handlers, may take at least: reads of
 /// files, notifications, and whoever has to be freed by an abort.
@@ -128,7 +129,16 @@ impl<O: Operations> Session<O> {
         if !self.shared.limits.handle_signals {
             return Ok(None);
         }
-        Signals::new([Signal::Int, Signal::Term, Signal::Hup])
+        let set_up = || {
+            let mut signals = Vec::new();
+            for signal in [Signal::Int, Signal::Term, Signal::Hup] {
+                if !sys::is_ignored(signal as i32)? {
+                    signals.push(signal);
+                }
+            }
+            Signals::new(signals)
+        };
+        set_up()
             .map(Some)
             .map_err(|error| Error::system("cannot handle SIGINT, SIGTERM and SIGHUP", error))
     }

@@ -211,12 +211,20 @@ fn other_users_get_in_with_allow_other_alone() {
     });
 }
 
+/// Starts a program with signals set up as `env` does it.
+fn start_with_signals(setting: &str, name: &str, operands: &[String]) -> Program {
+    let mut command = Command::new("env");
+    command.arg(setting).arg(program::path_of(name));
+    command.args(operands);
+    Program::start_command(name, command, common::DEFAULT_LIMIT)
+}
+
 #[test]
 fn signals_unmount_and_count_as_success() {
     common::require_fuse!();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         for_each(|name, operands| {
-            let mut program = Program::start(name, operands);
+            let mut program = start_with_signals("--default-signal", name, operands);
             libfuse3::listdir(program.path()).unwrap();
             program.signal(signal);
             let status = program.join_process();
@@ -224,6 +232,27 @@ fn signals_unmount_and_count_as_success() {
             assert_eq!(program.output(), "");
         });
     }
+}
+
+#[test]
+fn signals_that_are_ignored_stay_ignored() {
+    common::require_fuse!();
+    for_each(|name, operands| {
+        let program = start_with_signals("--ignore-signal=HUP", name, operands);
+        // Signals are handled, if they are, before anything is answered.
+        libfuse3::listdir(program.path()).unwrap();
+        let set = |which: &str| {
+            let status = fs::read_to_string(format!("/proc/{}/status", program.pid())).unwrap();
+            let set = status.lines().find_map(|line| line.strip_prefix(which));
+            u64::from_str_radix(set.unwrap().trim(), 16).unwrap()
+        };
+        let bit = |signal: Signal| 1 << (signal.as_raw() - 1);
+        assert_ne!(set("SigIgn:") & bit(Signal::HUP), 0);
+        assert_ne!(set("SigCgt:") & bit(Signal::TERM), 0);
+        program.signal(Signal::HUP);
+        libfuse3::listdir(program.path()).unwrap();
+        program.unmount();
+    });
 }
 
 #[test]

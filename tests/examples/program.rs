@@ -122,7 +122,7 @@ impl Program {
         rustix::process::kill_process(self.pid(), signal).expect("sent");
     }
 
-    fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 

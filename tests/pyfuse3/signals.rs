@@ -37,7 +37,10 @@ impl Server {
     /// Starts this test binary once more, for the one test that is none.
     fn start(role: &str) -> Self {
         let limit = TimeLimit::new(common::DEFAULT_LIMIT);
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        // What a test ignores is not for its children to ignore.
+        let mut child = Command::new("env")
+            .arg("--default-signal")
+            .arg(std::env::current_exe().unwrap())
             .args([
                 "--exact",
                 "signals::serves_in_a_process_of_its_own",

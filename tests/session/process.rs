@@ -64,8 +64,11 @@ pub(crate) fn is_started_again() -> bool {
 }
 
 fn this_program(test: &str, role: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    // What a test ignores is not for its children to ignore.
+    let mut command = Command::new("env");
     command
+        .arg("--default-signal")
+        .arg(std::env::current_exe().expect("this program"))
         .args([test, "--exact", "--nocapture"])
         .env(ROLE, role)
         .stdin(Stdio::null());
