@@ -249,3 +249,22 @@ fn kill() {
     drop(Process::server(&dir));
     process::unmount("umount", &[], dir.path());
 }
+
+#[test]
+fn kill_with_auto_unmount() {
+    common::require_fuse!();
+    if common::find_program("fusermount3").is_none() {
+        common::skip("no fusermount3");
+        return;
+    }
+    let _limit = TimeLimit::new(Duration::from_secs(30));
+    let dir = MountDir::new();
+    let mut server = Process::auto_unmounting_server(&dir);
+    let load = Load::start(&dir.join("data"), Client::Holding);
+    server.signal(Signal::KILL);
+    assert!(!server.wait().success());
+    assert_gone(load);
+    // fusermount3 has stayed to see the server go.
+    let is_free = || !common::is_mounted(dir.path());
+    assert!(common::wait_until(common::PATIENCE, is_free));
+}

@@ -40,7 +40,8 @@ fn another_process() {
     match role.as_str() {
         "reader" | "writer" => client(&file, role == "writer", false),
         "holding reader" | "holding writer" => client(&file, role == "holding writer", true),
-        "server" => server(&file),
+        "server" => server(&file, MountOptions::default()),
+        "server that leaves nothing" => server(&file, MountOptions::default().auto_unmount()),
         _ => panic!("{role}: unknown"),
     }
 }
@@ -114,8 +115,10 @@ fn client(path: &Path, writes: bool, holds: bool) {
 }
 
 /// A file system in a process of its own, until a signal or something else ends it.
-fn server(path: &Path) {
-    let session = Session::builder(Fs::default()).handle_signals(true);
+fn server(path: &Path, options: MountOptions) {
+    let session = Session::builder(Fs::default())
+        .options(options)
+        .handle_signals(true);
     let mut session = session.mount(path).expect("mounted");
     println!("\nserver: mounted");
     let reason = smol::block_on(session.run()).expect("ran");
@@ -177,7 +180,16 @@ impl Process {
 
     /// A server of this program's own file system on `dir`, once it is mounted.
     pub(crate) fn server(dir: &MountDir) -> Self {
-        let mut server = Self::new(start_role("server", dir.path()));
+        Self::server_in_role("server", dir)
+    }
+
+    /// The same, mounted with `auto_unmount`.
+    pub(crate) fn auto_unmounting_server(dir: &MountDir) -> Self {
+        Self::server_in_role("server that leaves nothing", dir)
+    }
+
+    fn server_in_role(role: &str, dir: &MountDir) -> Self {
+        let mut server = Self::new(start_role(role, dir.path()));
         assert_eq!(server.next_line("server: "), "mounted");
         common::register_mount(dir.path().to_owned());
         server
