@@ -47,9 +47,11 @@ pub(crate) fn alone(test: impl FnOnce(&Namespace) + Send) {
     common::require_fuse!();
     let name = common::test_name();
     let scratch = tempfile::tempdir().unwrap();
+    // In a chroot, the path of this program is another one inside of the namespace.
+    let hello = program::path_of("hello");
     thread::scope(|scope| {
         let thread = thread::Builder::new().name(name).spawn_scoped(scope, || {
-            let namespace = Namespace::enter(scratch.path());
+            let namespace = Namespace::enter(scratch.path(), &hello);
             test(&namespace);
             assert_eq!(fuse_mounts(), [""; 0], "left mounted");
         });
@@ -73,7 +75,7 @@ fn fuse_mounts() -> Vec<String> {
 
 impl Namespace {
     /// Has this thread, and the programs that it starts, see mounts of its own.
-    fn enter(scratch: &Path) -> Self {
+    fn enter(scratch: &Path, hello: &Path) -> Self {
         // SAFETY: nothing but the mounts that this thread sees becomes its own.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }.unwrap();
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
@@ -89,7 +91,7 @@ impl Namespace {
         };
         this.set_mode(scratch, 0o755);
         // Other users need not be able to look into the directory of the build.
-        this.replace(this.file("hello", ""), &program::path_of("hello"));
+        this.replace(this.file("hello", ""), hello);
         this
     }
 
