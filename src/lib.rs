@@ -97,6 +97,7 @@ pub use session::Unmount;
 pub use types::AccessFlags;
 pub use types::Data;
 pub use types::EntryAttributes;
+pub use types::FallocateFlags;
 pub use types::FileHandle;
 pub use types::FileInfo;
 pub use types::FileRef;

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use smallvec::SmallVec;
 
 use crate::AccessFlags;
+use crate::FallocateFlags;
 use crate::FileRef;
 use crate::Forget;
 use crate::Inode;
@@ -130,6 +131,12 @@ pub(crate) enum Operation {
         file: FileRef,
         datasync: bool,
     },
+    Fallocate {
+        file: FileRef,
+        mode: FallocateFlags,
+        offset: u64,
+        len: u64,
+    },
     // dir
     Opendir {
         inode: Inode,
@@ -233,6 +240,7 @@ impl Operation {
             Self::Flush { .. } => const { &Kind::with_final_enosys("flush") },
             Self::Release { .. } => const { &Kind::new("release") },
             Self::Fsync { .. } => const { &Kind::with_final_enosys("fsync") },
+            Self::Fallocate { .. } => const { &Kind::with_final_enosys("fallocate") },
             Self::Opendir { .. } => const { &Kind::with_final_enosys("opendir") },
             Self::Readdir { plus: true, .. } => const { &Kind::new("readdirplus") },
             Self::Readdir { .. } => const { &Kind::new("readdir") },
@@ -279,7 +287,8 @@ impl Operation {
             | Self::Write { file, .. }
             | Self::Flush { file }
             | Self::Release { file, .. }
-            | Self::Fsync { file, .. } => [file.inode, NONE],
+            | Self::Fsync { file, .. }
+            | Self::Fallocate { file, .. } => [file.inode, NONE],
             Self::Readdir { dir, .. } | Self::Releasedir { dir } | Self::Fsyncdir { dir, .. } => {
                 [dir.inode, NONE]
             }

@@ -9,6 +9,7 @@ use crate::ConnInfo;
 use crate::Data;
 use crate::EntryAttributes;
 use crate::Errno;
+use crate::FallocateFlags;
 use crate::FileInfo;
 use crate::FileRef;
 use crate::InFlightReport;
@@ -469,6 +470,25 @@ pub trait Operations: Send + Sync + 'static {
         ctx: &RequestContext,
     ) -> impl Future<Output = Result<()>> + Send {
         let _ = (file, datasync, ctx);
+        not_implemented()
+    }
+
+    /// Reserves the space of a range of `len` bytes, gives it back, or fills it with zeros, as `mode`
+    /// says. `len` is never 0, and the range ends before 2⁶³.
+    ///
+    /// Where the range ends behind the end of the file, the file gets longer, unless `mode` has
+    /// [`FallocateFlags::KEEP_SIZE`]: the kernel takes that for granted. Answer a `mode` that the
+    /// file system cannot do with [`Errno::EOPNOTSUPP`]. Not implemented: so is everything, and the
+    /// kernel never asks again.
+    fn fallocate(
+        &self,
+        file: FileRef,
+        mode: FallocateFlags,
+        offset: u64,
+        len: u64,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<()>> + Send {
+        let _ = (file, mode, offset, len, ctx);
         not_implemented()
     }
 

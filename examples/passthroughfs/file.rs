@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 
 use libfuse3::Errno;
+use libfuse3::FallocateFlags;
 use libfuse3::OpenFlags;
 use libfuse3::Result;
 use rustix::buffer::spare_capacity;
@@ -83,6 +84,12 @@ impl OpenFile {
             }
         }
         Ok(written)
+    }
+
+    /// Reserves or frees space. May take long.
+    pub(crate) fn allocate(&self, mode: FallocateFlags, offset: u64, len: u64) -> Result<()> {
+        let mode = rustix::fs::FallocateFlags::from_bits_retain(mode.bits().cast_unsigned());
+        rustix::fs::fallocate(&self.fd, mode, offset, len).map_err(errno)
     }
 
     /// What closing the source file says, as that is where some file systems tell of lost data.

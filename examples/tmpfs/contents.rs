@@ -16,8 +16,8 @@ const MAX_SIZE: u64 = i64::MAX as u64;
 
 /// # Invariants
 ///
-/// - Each page has `PAGE` bytes and starts before `size`; those of its bytes that are behind `size`
-///   are zero, so that growing the file needs no work.
+/// - Each page has `PAGE` bytes; those of them that are behind `size` are zero, so that growing the
+///   file needs no work.
 /// - Each page is taken from `space`, and given back when it is dropped.
 pub(crate) struct Contents {
     size: u64,
@@ -97,12 +97,51 @@ impl Contents {
         Ok(done)
     }
 
+    /// Makes sure that no write in the range can fail for want of space: all of it, or nothing.
+    pub(crate) fn allocate(&mut self, offset: u64, len: u64, keep_size: bool) -> Result<()> {
+        let end = offset.checked_add(len).filter(|end| *end <= MAX_SIZE);
+        let end = end.ok_or(Errno::EFBIG)?;
+        let numbers = offset / PAGE..end.div_ceil(PAGE);
+        let there = self.pages.range(numbers.clone()).count() as u64;
+        let missing = (numbers.end - numbers.start).saturating_sub(there);
+        self.space.take_bytes(missing * PAGE)?;
+        for number in numbers {
+            let page = self.pages.entry(number);
+            page.or_insert_with(|| vec![0; PAGE as usize].into_boxed_slice());
+        }
+        if !keep_size {
+            self.size = self.size.max(end);
+        }
+        Ok(())
+    }
+
+    /// The range reads as zeros from now on. What there is in memory stays there.
+    pub(crate) fn fill_with_zeros(&mut self, offset: u64, len: u64) {
+        let end = offset.saturating_add(len);
+        for (number, page) in self.pages.range_mut(offset / PAGE..end.div_ceil(PAGE)) {
+            let start = number * PAGE;
+            let (from, to) = (start.max(offset), (start + PAGE).min(end));
+            page[(from - start) as usize..(to - start) as usize].fill(0);
+        }
+    }
+
+    /// The range reads as zeros from now on, and the pages that are all in it are given back.
+    pub(crate) fn punch_hole(&mut self, offset: u64, len: u64) {
+        self.fill_with_zeros(offset, len);
+        let whole = offset.div_ceil(PAGE)..offset.saturating_add(len) / PAGE;
+        let before = self.pages.len();
+        self.pages.retain(|number, _| !whole.contains(number));
+        let given_back = (before - self.pages.len()) as u64;
+        self.space.give_bytes(given_back * PAGE);
+    }
+
     /// Cuts the file off, or makes it longer by a hole.
     pub(crate) fn truncate(&mut self, size: u64) -> Result<()> {
         if size > MAX_SIZE {
             return Err(Errno::EFBIG);
         }
-        if size < self.size {
+        // Cutting off nothing gives back what was reserved behind the end.
+        if size <= self.size {
             let gone = self.pages.split_off(&size.div_ceil(PAGE));
             self.space.give_bytes(gone.len() as u64 * PAGE);
             if let Some(last) = self.pages.get_mut(&(size / PAGE)) {
@@ -155,6 +194,66 @@ mod tests {
         assert_eq!(file.allocated(), PAGE);
         drop(file);
         assert_eq!(space.statvfs().bfree, space.statvfs().blocks);
+    }
+
+    #[test]
+    fn reserved_space_is_there_when_it_is_needed() {
+        let (mut file, space) = contents(4);
+        file.write(PAGE, b"x").unwrap();
+        assert_eq!(file.allocate(PAGE / 2, 2 * PAGE, false), Ok(()));
+        assert_eq!(
+            (file.size(), file.allocated()),
+            (2 * PAGE + PAGE / 2, 3 * PAGE)
+        );
+        assert_eq!(file.read(PAGE, 2), [b'x', 0]);
+        // All or nothing.
+        assert_eq!(file.allocate(0, 9 * PAGE, true), Err(Errno::ENOSPC));
+        assert_eq!(file.allocated(), 3 * PAGE);
+        assert_eq!(file.allocate(5 * PAGE, PAGE, true), Ok(()));
+        assert_eq!(
+            (file.size(), space.statvfs().bfree),
+            (2 * PAGE + PAGE / 2, 0)
+        );
+        assert_eq!(file.write(5 * PAGE, b"y"), Ok(1));
+        assert_eq!(file.write(4 * PAGE, b"y"), Err(Errno::ENOSPC));
+        assert_eq!(file.allocate(MAX_SIZE, 1, true), Err(Errno::EFBIG));
+    }
+
+    #[test]
+    fn truncation_gives_back_what_is_behind_the_end() {
+        let (mut file, _) = contents(2);
+        file.write(0, b"x").unwrap();
+        file.allocate(PAGE, PAGE, true).unwrap();
+        assert_eq!((file.size(), file.allocated()), (1, 2 * PAGE));
+        file.truncate(2).unwrap();
+        assert_eq!(file.allocated(), 2 * PAGE);
+        file.truncate(2).unwrap();
+        assert_eq!((file.size(), file.allocated()), (2, PAGE));
+        assert_eq!(file.read(0, 9), [b'x', 0]);
+    }
+
+    #[test]
+    fn holes_are_zeros_and_give_their_pages_back() {
+        let (mut file, space) = contents(4);
+        file.write(0, &[1; 4 * PAGE as usize]).unwrap();
+        file.punch_hole(PAGE - 1, 2 * PAGE + 2);
+        assert_eq!((file.size(), file.allocated()), (4 * PAGE, 2 * PAGE));
+        assert_eq!(space.statvfs().bfree, 2);
+        let all = file.read(0, 1 << 20);
+        let ones = |range: std::ops::Range<u64>| {
+            let part = &all[range.start as usize..range.end as usize];
+            part.iter().filter(|&&byte| byte == 1).count() as u64
+        };
+        assert_eq!(ones(0..PAGE - 1), PAGE - 1);
+        assert_eq!(ones(PAGE - 1..3 * PAGE + 1), 0);
+        assert_eq!(ones(3 * PAGE + 1..4 * PAGE), PAGE - 1);
+        file.fill_with_zeros(3 * PAGE, PAGE);
+        assert_eq!(
+            (file.read(3 * PAGE, 2), file.allocated()),
+            (vec![0; 2], 2 * PAGE)
+        );
+        file.punch_hole(0, u64::MAX);
+        assert_eq!((file.size(), file.allocated()), (4 * PAGE, 0));
     }
 
     #[test]

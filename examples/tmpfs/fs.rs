@@ -11,6 +11,7 @@ use libfuse3::ConnInfo;
 use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
+use libfuse3::FallocateFlags;
 use libfuse3::FileInfo;
 use libfuse3::FileRef;
 use libfuse3::Forget;
@@ -246,6 +247,18 @@ impl Operations for Tmpfs {
         self.inodes
             .get(file.inode)?
             .write(offset, &data, append, ctx)
+    }
+
+    async fn fallocate(
+        &self,
+        file: FileRef,
+        mode: FallocateFlags,
+        offset: u64,
+        len: u64,
+        ctx: &RequestContext,
+    ) -> Result<()> {
+        let node = self.inodes.get(file.inode)?;
+        node.allocate(mode, offset, len, ctx)
     }
 
     // ---- dir -------------------------------------------------------------------------------------

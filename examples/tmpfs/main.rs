@@ -1,5 +1,5 @@
 //! A file system in memory, after the kernel's own tmpfs: hard links, special files, sparse files,
-//! extended attributes, access control lists, every flag of `rename`, and limits. It lacks `fallocate`.
+//! extended attributes, access control lists, every flag of `rename`, and limits.
 //!
 //! ```sh
 //! mkdir /tmp/mnt

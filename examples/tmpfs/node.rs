@@ -9,6 +9,7 @@ use std::sync::RwLock;
 
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
+use libfuse3::FallocateFlags;
 use libfuse3::Inode;
 use libfuse3::RequestContext;
 use libfuse3::Result;
@@ -246,6 +247,36 @@ impl Node {
             return Err(Errno::ENOSPC);
         }
         Ok(written)
+    }
+
+    pub(crate) fn allocate(
+        &self,
+        mode: FallocateFlags,
+        offset: u64,
+        len: u64,
+        ctx: &RequestContext,
+    ) -> Result<()> {
+        const PUNCH: FallocateFlags = FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE);
+        let Kind::File(contents) = &self.kind else {
+            return Err(Errno::EINVAL);
+        };
+        let mut contents = contents.write().unwrap();
+        let keep_size = mode.contains(FallocateFlags::KEEP_SIZE);
+        if mode == PUNCH {
+            contents.punch_hole(offset, len);
+        } else if (mode - FallocateFlags::KEEP_SIZE - FallocateFlags::ZERO_RANGE).is_empty() {
+            contents.allocate(offset, len, keep_size)?;
+            if mode.contains(FallocateFlags::ZERO_RANGE) {
+                contents.fill_with_zeros(offset, len);
+            }
+        } else {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let mut metadata = self.metadata();
+        metadata.mtime = Timestamp::now();
+        metadata.ctime = metadata.mtime;
+        metadata.guard_set_group(ctx);
+        Ok(())
     }
 
     pub(crate) fn read_link(&self) -> Result<OsString> {

@@ -67,6 +67,26 @@ bitflags! {
         const _ = !0;
     }
 
+    /// What `fallocate` shall do with the range. Empty: reserve space, and make the file longer if the
+    /// range ends behind it.
+    ///
+    /// The kernel passes on those that have a name here, and answers `EOPNOTSUPP` to all others
+    /// (`fuse_file_fallocate` in fs/fuse/file.c).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct FallocateFlags: i32 {
+        /// The size of the file stays as it is.
+        #[doc(alias = "FALLOC_FL_KEEP_SIZE")]
+        const KEEP_SIZE = libc::FALLOC_FL_KEEP_SIZE;
+        /// Give the space of the range back; it reads as zeros from now on. Always comes together
+        /// with `KEEP_SIZE`.
+        #[doc(alias = "FALLOC_FL_PUNCH_HOLE")]
+        const PUNCH_HOLE = libc::FALLOC_FL_PUNCH_HOLE;
+        /// The range reads as zeros from now on, and has its space. Linux 5.14.
+        #[doc(alias = "FALLOC_FL_ZERO_RANGE")]
+        const ZERO_RANGE = libc::FALLOC_FL_ZERO_RANGE;
+        const _ = !0;
+    }
+
     /// What `setxattr` shall do about an attribute that is there already, or is not.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct XattrFlags: i32 {

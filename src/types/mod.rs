@@ -16,6 +16,7 @@ pub use data::WriteBuf;
 pub use file_info::FileInfo;
 pub use file_info::FileRef;
 pub use flags::AccessFlags;
+pub use flags::FallocateFlags;
 pub use flags::OpenFlags;
 pub use flags::RENAME_EXCHANGE;
 pub use flags::RENAME_NOREPLACE;

@@ -19,6 +19,7 @@ use std::path::Path;
 
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
+use rustix::fs::FallocateFlags;
 use rustix::fs::FileType;
 use rustix::fs::Mode;
 use rustix::fs::RenameFlags;
@@ -54,6 +55,7 @@ pub(crate) fn check_all(root: &Path) {
         ("open with O_TRUNC", open_truncates),
         ("append", append),
         ("sparse", sparse),
+        ("allocate", allocate),
         ("unlink", unlink),
         ("unlink while open", unlink_while_open),
         ("duplicated descriptors", duplicated_descriptors),
@@ -461,6 +463,42 @@ fn sparse(dir: &Path) {
     assert_eq!(&bytes, b"\0\0\0\0\0end");
     file.sync_all().unwrap();
     assert!(file.metadata().unwrap().blocks() * 512 < 10_000_000);
+}
+
+fn allocate(dir: &Path) {
+    let path = dir.join("file");
+    fs::write(&path, [1; 20_000]).unwrap();
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    let allocate = |mode, offset, len| rustix::fs::fallocate(&file, mode, offset, len);
+    let mut expected = vec![1; 20_000];
+    let keep_size = FallocateFlags::KEEP_SIZE;
+
+    allocate(FallocateFlags::empty(), 10_000, 15_000).unwrap();
+    expected.resize(25_000, 0);
+    assert_same(&fs::read(&path).unwrap(), &expected);
+
+    allocate(keep_size, 0, 1 << 20).unwrap();
+    let stat = fs::metadata(&path).unwrap();
+    assert_eq!(stat.len(), 25_000);
+    assert!(stat.blocks() >= (1 << 20) / 512, "{stat:?}");
+
+    allocate(FallocateFlags::PUNCH_HOLE | keep_size, 5000, 1 << 20).unwrap();
+    expected[5000..].fill(0);
+    assert_same(&fs::read(&path).unwrap(), &expected);
+    let stat = fs::metadata(&path).unwrap();
+    assert!(stat.blocks() < (1 << 20) / 512, "{stat:?}");
+
+    // Not every file system can do this.
+    match allocate(FallocateFlags::ZERO_RANGE, 4000, 30_000) {
+        Ok(()) => {
+            expected[4000..].fill(0);
+            expected.resize(34_000, 0);
+        }
+        Err(error) => assert_eq!(error, rustix::io::Errno::OPNOTSUPP),
+    }
+    assert_same(&fs::read(&path).unwrap(), &expected);
+    let refused = allocate(FallocateFlags::COLLAPSE_RANGE, 0, 4096);
+    assert_eq!(refused, Err(rustix::io::Errno::OPNOTSUPP));
 }
 
 fn unlink(dir: &Path) {

@@ -12,5 +12,6 @@ mod inode;
 mod interrupt;
 mod misc;
 mod notify;
+mod range;
 mod tree;
 mod xattr;

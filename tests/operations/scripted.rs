@@ -11,6 +11,7 @@ use libfuse3::ConnInfo;
 use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
+use libfuse3::FallocateFlags;
 use libfuse3::FileInfo;
 use libfuse3::FileRef;
 use libfuse3::Forget;
@@ -59,6 +60,7 @@ pub(crate) enum Call {
     Flush(FileRef),
     Release(FileRef, ReleaseFlags),
     Fsync(FileRef, bool),
+    Fallocate(FileRef, FallocateFlags, u64, u64),
     Opendir(Inode, OpenFlags),
     Readdir(FileRef, u64),
     Releasedir(FileRef),
@@ -120,6 +122,7 @@ hooks! {
     flush: () -> (),
     release: () -> (),
     fsync: () -> (),
+    fallocate: () -> (),
     opendir: () -> FileInfo,
     readdir: (u64, &mut ReaddirToken) -> (),
     releasedir: () -> (),
@@ -493,6 +496,18 @@ impl Operations for Scripted {
     async fn fsync(&self, file: FileRef, datasync: bool, ctx: &RequestContext) -> Result<()> {
         self.record(Call::Fsync(file, datasync), ctx);
         answer_of!(self.fsync())
+    }
+
+    async fn fallocate(
+        &self,
+        file: FileRef,
+        mode: FallocateFlags,
+        offset: u64,
+        len: u64,
+        ctx: &RequestContext,
+    ) -> Result<()> {
+        self.record(Call::Fallocate(file, mode, offset, len), ctx);
+        answer_of!(self.fallocate())
     }
 
     async fn opendir(

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use libfuse3::AccessFlags;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
+use libfuse3::FallocateFlags;
 use libfuse3::FileInfo;
 use libfuse3::FileRef;
 use libfuse3::Inode;
@@ -129,6 +130,17 @@ impl Operations for Failing {
         self.fail("fsync")
     }
 
+    async fn fallocate(
+        &self,
+        _: FileRef,
+        _: FallocateFlags,
+        _: u64,
+        _: u64,
+        _: &RequestContext,
+    ) -> Result<()> {
+        self.fail("fallocate")
+    }
+
     async fn fsyncdir(&self, _: FileRef, _: bool, _: &RequestContext) -> Result<()> {
         self.fail("fsyncdir")
     }
@@ -166,7 +178,7 @@ type SystemCall = fn(&Path) -> std::io::Result<()>;
 
 /// The operations whose `ENOSYS` the kernel remembers: a system call that sends each, and what that
 /// returns when the operation is not implemented.
-const LATCHES: [(&str, SystemCall, i32); 9] = [
+const LATCHES: [(&str, SystemCall, i32); 10] = [
     ("access", access, 0),
     ("flush", open_and_close, 0),
     ("fsync", |root| File::open(root.join("file"))?.sync_all(), 0),
@@ -188,6 +200,7 @@ const LATCHES: [(&str, SystemCall, i32); 9] = [
         libc::EOPNOTSUPP,
     ),
     ("rename", exchange, libc::EINVAL),
+    ("fallocate", fallocate, libc::EOPNOTSUPP),
 ];
 
 fn access(root: &Path) -> std::io::Result<()> {
@@ -207,6 +220,12 @@ fn list_xattr(root: &Path) -> std::io::Result<()> {
     let mut names = [0; 100];
     rustix::fs::listxattr(root.join("file"), &mut names[..])?;
     Ok(())
+}
+
+fn fallocate(root: &Path) -> std::io::Result<()> {
+    let file = File::options().write(true).open(root.join("file"))?;
+    let mode = rustix::fs::FallocateFlags::empty();
+    Ok(rustix::fs::fallocate(&file, mode, 0, 1)?)
 }
 
 fn exchange(root: &Path) -> std::io::Result<()> {

@@ -9,6 +9,7 @@ use libfuse3::ConnInfo;
 use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
+use libfuse3::FallocateFlags;
 use libfuse3::FileInfo;
 use libfuse3::FileRef;
 use libfuse3::Forget;
@@ -276,6 +277,18 @@ impl Operations for Passthrough {
     async fn fsync(&self, file: FileRef, datasync: bool, _ctx: &RequestContext) -> Result<()> {
         let file = self.files.get(file.fh)?;
         smol::unblock(move || file::sync(&*file, datasync)).await
+    }
+
+    async fn fallocate(
+        &self,
+        file: FileRef,
+        mode: FallocateFlags,
+        offset: u64,
+        len: u64,
+        _ctx: &RequestContext,
+    ) -> Result<()> {
+        let file = self.files.get(file.fh)?;
+        smol::unblock(move || file.allocate(mode, offset, len)).await
     }
 
     // ---- dir -------------------------------------------------------------------------------------

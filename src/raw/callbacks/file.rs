@@ -14,6 +14,7 @@ use super::name as owned;
 use super::open_file;
 use super::open_flags;
 use super::shim;
+use crate::FallocateFlags;
 use crate::Inode;
 use crate::ReleaseFlags;
 use crate::WriteBuf;
@@ -192,6 +193,36 @@ pub(super) unsafe extern "C" fn fsync(
             Operation::Fsync {
                 file,
                 datasync: datasync != 0,
+            },
+        )
+    };
+}
+
+/// C: `fuse_lowlevel_ops::fallocate`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn fallocate(
+    req: fuse_req_t,
+    ino: fuse_ino_t,
+    mode: c_int,
+    offset: libc::off_t,
+    length: libc::off_t,
+    fi: *mut fuse_file_info,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { open_file(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Fallocate {
+                file,
+                mode: FallocateFlags::from_bits_retain(mode),
+                offset: offset.cast_unsigned(),
+                len: length.cast_unsigned(),
             },
         )
     };

@@ -61,6 +61,7 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         flush: Some(file::flush),
         release: Some(file::release),
         fsync: Some(file::fsync),
+        fallocate: Some(file::fallocate),
         // dir
         opendir: Some(dir::opendir),
         readdir: Some(dir::readdir),

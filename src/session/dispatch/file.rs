@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Shared;
 use super::by_default;
 use crate::Data;
+use crate::FallocateFlags;
 use crate::FileInfo;
 use crate::FileRef;
 use crate::Inode;
@@ -117,6 +118,21 @@ impl<O: Operations> Shared<O> {
         let result = self
             .operations
             .fsync(file, datasync, request.context())
+            .await;
+        let _ = request.answer(result);
+    }
+
+    pub(super) async fn fallocate(
+        self: Arc<Self>,
+        request: Request,
+        file: FileRef,
+        mode: FallocateFlags,
+        offset: u64,
+        len: u64,
+    ) {
+        let result = self
+            .operations
+            .fallocate(file, mode, offset, len, request.context())
             .await;
         let _ = request.answer(result);
     }

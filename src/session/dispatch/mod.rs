@@ -116,6 +116,12 @@ pub(super) fn handle<O: Operations>(
         Operation::Flush { file } => start!(flush(file)),
         Operation::Release { file, flags } => start!(release(file, flags)),
         Operation::Fsync { file, datasync } => start!(fsync(file, datasync)),
+        Operation::Fallocate {
+            file,
+            mode,
+            offset,
+            len,
+        } => start!(fallocate(file, mode, offset, len)),
         // dir
         Operation::Opendir { inode, flags } => start!(opendir(inode, flags)),
         Operation::Readdir {
