@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use smallvec::SmallVec;
 
 use crate::AccessFlags;
+use crate::CopyFileRange;
 use crate::FallocateFlags;
 use crate::FileRef;
 use crate::Forget;
@@ -137,6 +138,12 @@ pub(crate) enum Operation {
         offset: u64,
         len: u64,
     },
+    Lseek {
+        file: FileRef,
+        offset: u64,
+        whence: i32,
+    },
+    CopyFileRange(Box<CopyFileRange>),
     // dir
     Opendir {
         inode: Inode,
@@ -241,6 +248,8 @@ impl Operation {
             Self::Release { .. } => const { &Kind::new("release") },
             Self::Fsync { .. } => const { &Kind::with_final_enosys("fsync") },
             Self::Fallocate { .. } => const { &Kind::with_final_enosys("fallocate") },
+            Self::Lseek { .. } => const { &Kind::with_final_enosys("lseek") },
+            Self::CopyFileRange(_) => const { &Kind::with_final_enosys("copy_file_range") },
             Self::Opendir { .. } => const { &Kind::with_final_enosys("opendir") },
             Self::Readdir { plus: true, .. } => const { &Kind::new("readdirplus") },
             Self::Readdir { .. } => const { &Kind::new("readdir") },
@@ -288,7 +297,9 @@ impl Operation {
             | Self::Flush { file }
             | Self::Release { file, .. }
             | Self::Fsync { file, .. }
-            | Self::Fallocate { file, .. } => [file.inode, NONE],
+            | Self::Fallocate { file, .. }
+            | Self::Lseek { file, .. } => [file.inode, NONE],
+            Self::CopyFileRange(copy) => [copy.file_in.inode, copy.file_out.inode],
             Self::Readdir { dir, .. } | Self::Releasedir { dir } | Self::Fsyncdir { dir, .. } => {
                 [dir.inode, NONE]
             }

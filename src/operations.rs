@@ -6,6 +6,7 @@ use std::future::Future;
 
 use crate::AccessFlags;
 use crate::ConnInfo;
+use crate::CopyFileRange;
 use crate::Data;
 use crate::EntryAttributes;
 use crate::Errno;
@@ -20,6 +21,7 @@ use crate::ReleaseFlags;
 use crate::RenameFlags;
 use crate::RequestContext;
 use crate::Result;
+use crate::SeekTarget;
 use crate::SetattrFields;
 use crate::StatvfsData;
 use crate::WriteBuf;
@@ -489,6 +491,40 @@ pub trait Operations: Send + Sync + 'static {
         ctx: &RequestContext,
     ) -> impl Future<Output = Result<()>> + Send {
         let _ = (file, mode, offset, len, ctx);
+        not_implemented()
+    }
+
+    /// Returns where the next data or the next hole is, at `offset` or behind it:
+    /// `lseek` with `SEEK_DATA` or `SEEK_HOLE`. All other seeking is the kernel's business.
+    ///
+    /// [`Errno::ENXIO`] if `offset` is not in the file, or there is no data behind it. What lies
+    /// before `offset` is answered with `EIO`. Not implemented: the kernel takes the whole file for
+    /// data, and never asks again.
+    fn lseek(
+        &self,
+        file: FileRef,
+        offset: u64,
+        target: SeekTarget,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        let _ = (file, offset, target, ctx);
+        not_implemented()
+    }
+
+    /// Copies a range of a file to another file of this file system, or to another place in the same
+    /// one, and returns the number of bytes copied.
+    ///
+    /// Fewer than `len` are fine, and the caller comes again with the rest; 0 only where there is
+    /// nothing more to read. More than `len` are answered with `EIO`. The kernel has written back
+    /// what it had cached of both ranges, and drops what it has cached of the second afterwards.
+    /// Answer what the file system cannot do with [`Errno::EOPNOTSUPP`]: the kernel then copies by
+    /// reading and writing. Not implemented: it does so always.
+    fn copy_file_range(
+        &self,
+        copy: CopyFileRange,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<usize>> + Send {
+        let _ = (copy, ctx);
         not_implemented()
     }
 

@@ -9,8 +9,10 @@ use libfuse3::Errno;
 use libfuse3::FallocateFlags;
 use libfuse3::OpenFlags;
 use libfuse3::Result;
+use libfuse3::SeekTarget;
 use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
+use rustix::fs::SeekFrom;
 use rustix::io::ReadWriteFlags;
 
 use crate::path_fd::PathFd;
@@ -90,6 +92,27 @@ impl OpenFile {
     pub(crate) fn allocate(&self, mode: FallocateFlags, offset: u64, len: u64) -> Result<()> {
         let mode = rustix::fs::FallocateFlags::from_bits_retain(mode.bits().cast_unsigned());
         rustix::fs::fallocate(&self.fd, mode, offset, len).map_err(errno)
+    }
+
+    /// Where the next data or hole is. The descriptor's own position, which this moves, is not used.
+    pub(crate) fn seek(&self, offset: u64, target: SeekTarget) -> Result<u64> {
+        let target = match target {
+            SeekTarget::Data => SeekFrom::Data(offset),
+            SeekTarget::Hole => SeekFrom::Hole(offset),
+        };
+        rustix::fs::seek(&self.fd, target).map_err(errno)
+    }
+
+    /// Copies within the source, which may do so without reading. May take long.
+    pub(crate) fn copy_to(
+        &self,
+        mut from: u64,
+        target: &Self,
+        mut to: u64,
+        len: usize,
+    ) -> Result<usize> {
+        rustix::fs::copy_file_range(&self.fd, Some(&mut from), &target.fd, Some(&mut to), len)
+            .map_err(errno)
     }
 
     /// What closing the source file says, as that is where some file systems tell of lost data.

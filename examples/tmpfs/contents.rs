@@ -97,6 +97,24 @@ impl Contents {
         Ok(done)
     }
 
+    /// The first byte from `offset` on that is in a page.
+    pub(crate) fn next_data(&self, offset: u64) -> Option<u64> {
+        let (number, _) = self.pages.range(offset / PAGE..).next()?;
+        Some(offset.max(number * PAGE)).filter(|found| *found < self.size)
+    }
+
+    /// The first byte from `offset` on that is in no page, if `offset` is in the file.
+    pub(crate) fn next_hole(&self, offset: u64) -> Option<u64> {
+        if offset >= self.size {
+            return None;
+        }
+        let first = offset / PAGE;
+        let pages = self.pages.range(first..).zip(first..);
+        let in_a_row = pages.take_while(|((number, _), expected)| *number == expected);
+        let behind = (first + in_a_row.count() as u64) * PAGE;
+        Some(behind.clamp(offset, self.size))
+    }
+
     /// Makes sure that no write in the range can fail for want of space: all of it, or nothing.
     pub(crate) fn allocate(&mut self, offset: u64, len: u64, keep_size: bool) -> Result<()> {
         let end = offset.checked_add(len).filter(|end| *end <= MAX_SIZE);
@@ -254,6 +272,33 @@ mod tests {
         );
         file.punch_hole(0, u64::MAX);
         assert_eq!((file.size(), file.allocated()), (4 * PAGE, 0));
+    }
+
+    #[test]
+    fn data_and_holes_are_found() {
+        let (mut file, _) = contents(0);
+        assert_eq!((file.next_data(0), file.next_hole(0)), (None, None));
+        file.truncate(8 * PAGE + 5).unwrap();
+        assert_eq!((file.next_data(0), file.next_hole(7)), (None, Some(7)));
+        file.write(2 * PAGE, &[1; 2 * PAGE as usize]).unwrap();
+        file.write(8 * PAGE, b"x").unwrap();
+        for (offset, data, hole) in [
+            (0, Some(2 * PAGE), Some(0)),
+            (2 * PAGE, Some(2 * PAGE), Some(4 * PAGE)),
+            (3 * PAGE + 9, Some(3 * PAGE + 9), Some(4 * PAGE)),
+            (4 * PAGE, Some(8 * PAGE), Some(4 * PAGE)),
+            (8 * PAGE + 4, Some(8 * PAGE + 4), Some(8 * PAGE + 5)),
+            (8 * PAGE + 5, None, None),
+            (u64::MAX, None, None),
+        ] {
+            assert_eq!(
+                (file.next_data(offset), file.next_hole(offset)),
+                (data, hole),
+                "{offset}"
+            );
+        }
+        file.allocate(20 * PAGE, PAGE, true).unwrap();
+        assert_eq!(file.next_data(9 * PAGE), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use libfuse3::ReaddirToken;
 use libfuse3::Rename;
 use libfuse3::RequestContext;
 use libfuse3::Result;
+use libfuse3::SeekTarget;
 use libfuse3::SetattrFields;
 use libfuse3::StatvfsData;
 use libfuse3::WriteBuf;
@@ -259,6 +260,16 @@ impl Operations for Tmpfs {
     ) -> Result<()> {
         let node = self.inodes.get(file.inode)?;
         node.allocate(mode, offset, len, ctx)
+    }
+
+    async fn lseek(
+        &self,
+        file: FileRef,
+        offset: u64,
+        target: SeekTarget,
+        _ctx: &RequestContext,
+    ) -> Result<u64> {
+        self.inodes.get(file.inode)?.seek(offset, target)
     }
 
     // ---- dir -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ use libfuse3::FallocateFlags;
 use libfuse3::Inode;
 use libfuse3::RequestContext;
 use libfuse3::Result;
+use libfuse3::SeekTarget;
 use libfuse3::SetattrFields;
 use libfuse3::TimeOrNow;
 use libfuse3::Timestamp;
@@ -277,6 +278,18 @@ impl Node {
         metadata.ctime = metadata.mtime;
         metadata.guard_set_group(ctx);
         Ok(())
+    }
+
+    pub(crate) fn seek(&self, offset: u64, target: SeekTarget) -> Result<u64> {
+        let Kind::File(contents) = &self.kind else {
+            return Err(Errno::EINVAL);
+        };
+        let contents = contents.read().unwrap();
+        let found = match target {
+            SeekTarget::Data => contents.next_data(offset),
+            SeekTarget::Hole => contents.next_hole(offset),
+        };
+        found.ok_or(Errno::ENXIO)
     }
 
     pub(crate) fn read_link(&self) -> Result<OsString> {

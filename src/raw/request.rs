@@ -161,6 +161,12 @@ impl RawRequest {
         ret(unsafe { sys::fuse_reply_write(req, count) })
     }
 
+    pub(crate) fn reply_lseek(mut self, offset: i64) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants.
+        ret(unsafe { sys::fuse_reply_lseek(req, offset) })
+    }
+
     pub(crate) fn reply_xattr(mut self, size: usize) -> Result<()> {
         let req = self.answer();
         // SAFETY: the request is unanswered, by the invariants.

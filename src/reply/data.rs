@@ -1,4 +1,4 @@
-//! Answers to `read` and `write`.
+//! Answers to `read`, `write` and other operations on ranges of files.
 
 use super::Reply;
 use super::refuse;
@@ -50,5 +50,26 @@ impl Reply for Written {
             );
         }
         request.reply_write(self.count)
+    }
+}
+
+/// Where data or a hole was found, not before where it was looked for.
+#[derive(Debug)]
+pub(crate) struct Sought {
+    pub(crate) found: u64,
+    pub(crate) offset: u64,
+}
+
+impl Reply for Sought {
+    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+        let Self { found, offset } = self;
+        match i64::try_from(found) {
+            Ok(end) if found >= offset => request.reply_lseek(end),
+            _ => refuse(
+                request,
+                info,
+                format_args!("found at {found}, looked for from {offset} on"),
+            ),
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 
 pub(crate) use data::Bounded;
+pub(crate) use data::Sought;
 pub(crate) use data::Written;
 pub use directory::ReaddirToken;
 pub(crate) use xattr::XattrList;

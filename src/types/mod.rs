@@ -1,5 +1,6 @@
 //! The values that handlers get and return.
 
+mod arguments;
 mod attr;
 mod data;
 mod file_info;
@@ -8,6 +9,8 @@ mod ids;
 mod statvfs;
 mod timestamp;
 
+pub use arguments::CopyFileRange;
+pub use arguments::SeekTarget;
 pub use attr::EntryAttributes;
 pub use attr::SetattrFields;
 pub use data::Data;

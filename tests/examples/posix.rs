@@ -56,6 +56,8 @@ pub(crate) fn check_all(root: &Path) {
         ("append", append),
         ("sparse", sparse),
         ("allocate", allocate),
+        ("holes", holes),
+        ("copy_file_range", copy_file_range),
         ("unlink", unlink),
         ("unlink while open", unlink_while_open),
         ("duplicated descriptors", duplicated_descriptors),
@@ -499,6 +501,45 @@ fn allocate(dir: &Path) {
     assert_same(&fs::read(&path).unwrap(), &expected);
     let refused = allocate(FallocateFlags::COLLAPSE_RANGE, 0, 4096);
     assert_eq!(refused, Err(rustix::io::Errno::OPNOTSUPP));
+}
+
+fn holes(dir: &Path) {
+    let path = dir.join("file");
+    let file = File::create(&path).unwrap();
+    file.write_all_at(&[1; 1 << 16], 1 << 20).unwrap();
+    file.set_len(3 << 20).unwrap();
+    let seek = |to| rustix::fs::seek(&file, to);
+    let (start, end) = (1 << 20, (1 << 20) + (1 << 16));
+    assert_eq!(seek(rustix::fs::SeekFrom::Data(5)), Ok(start));
+    assert_eq!(seek(rustix::fs::SeekFrom::Hole(5)), Ok(5));
+    assert_eq!(seek(rustix::fs::SeekFrom::Hole(start + 9)), Ok(end));
+    let no_data = seek(rustix::fs::SeekFrom::Data(end));
+    assert_eq!(no_data, Err(rustix::io::Errno::NXIO));
+}
+
+fn copy_file_range(dir: &Path) {
+    let (path, other) = (dir.join("file"), dir.join("other"));
+    fs::write(&path, contents()).unwrap();
+    fs::write(&other, "something else").unwrap();
+    let from = File::open(&path).unwrap();
+    let to = OpenOptions::new().write(true).open(&other).unwrap();
+    let (mut offset_in, mut offset_out) = (1000, 9);
+    let copied = rustix::fs::copy_file_range(
+        &from,
+        Some(&mut offset_in),
+        &to,
+        Some(&mut offset_out),
+        100_000,
+    );
+    let copied = copied.unwrap();
+    assert!(copied > 0 && copied <= 100_000, "{copied}");
+    assert_eq!(
+        (offset_in, offset_out),
+        (1000 + copied as u64, 9 + copied as u64)
+    );
+    let mut expected = b"something".to_vec();
+    expected.extend_from_slice(&contents()[1000..1000 + copied]);
+    assert_same(&fs::read(&other).unwrap(), &expected);
 }
 
 fn unlink(dir: &Path) {

@@ -2,15 +2,22 @@
 
 use std::fs::File;
 use std::io;
+use std::io::Seek;
+use std::io::SeekFrom;
 
+use libfuse3::CopyFileRange;
+use libfuse3::Data;
+use libfuse3::EntryAttributes;
 use libfuse3::Errno;
 use libfuse3::FallocateFlags;
 use libfuse3::FileRef;
 use libfuse3::Inode;
+use libfuse3::SeekTarget;
 use rustix::fs::FallocateFlags as Mode;
 
 use crate::common;
 use crate::common::Mounted;
+use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
 use crate::common::require_fuse;
@@ -18,6 +25,7 @@ use crate::scripted::Call;
 use crate::scripted::HANDLE;
 use crate::scripted::Scripted;
 use crate::scripted::answer;
+use crate::scripted::file;
 use crate::scripted::this_caller;
 
 /// `file` of the mount, for reading and writing.
@@ -121,4 +129,208 @@ fn fallocate_returns_the_error_of_the_handler() {
         .count(|call| matches!(call, Call::Fallocate(..)));
     assert_eq!(calls, 2);
     assert_quiet();
+}
+
+// ---- lseek -------------------------------------------------------------------------------------
+
+fn seek(file: &File, to: rustix::fs::SeekFrom) -> io::Result<u64> {
+    Ok(rustix::fs::seek(file, to)?)
+}
+
+#[test]
+fn lseek_is_given_offset_and_target() {
+    require_fuse!();
+    let mut fs = Scripted::with_file(u64::MAX >> 1);
+    answer!(
+        fs.lseek = |offset, target| Ok(match target {
+            SeekTarget::Data => offset + 10,
+            SeekTarget::Hole => offset,
+        })
+    );
+    let mounted = common::mount(fs);
+    let mut file = open(&mounted);
+    mounted.ops.calls.drain();
+    for offset in [0, 1, 4097, 5_000_000_000] {
+        for (to, target, expected) in [
+            (
+                rustix::fs::SeekFrom::Data(offset),
+                SeekTarget::Data,
+                offset + 10,
+            ),
+            (rustix::fs::SeekFrom::Hole(offset), SeekTarget::Hole, offset),
+        ] {
+            assert_eq!(seek(&file, to).unwrap(), expected);
+            let (call, caller) = mounted.ops.next_call();
+            let Call::Lseek(given, given_offset, given_target) = call else {
+                panic!("{call:?}")
+            };
+            assert_file(given);
+            assert_eq!((given_offset, given_target), (offset, target));
+            assert_eq!(caller.pid, this_caller(0).pid);
+            assert_eq!(file.stream_position().unwrap(), expected);
+        }
+    }
+    // All else is the kernel's business.
+    file.seek(SeekFrom::Start(5)).unwrap();
+    file.seek(SeekFrom::Current(5)).unwrap();
+    file.seek(SeekFrom::End(-5)).unwrap();
+    assert_eq!(mounted.ops.count(|call| matches!(call, Call::Lseek(..))), 0);
+    assert_quiet();
+}
+
+#[test]
+fn lseek_returns_the_error_of_the_handler() {
+    require_fuse!();
+    let mut fs = Scripted::with_file(10);
+    answer!(fs.lseek = |_, _| Err(Errno::ENXIO));
+    let mounted = common::mount(fs);
+    let file = open(&mounted);
+    for _ in 0..2 {
+        let found = seek(&file, rustix::fs::SeekFrom::Data(3));
+        assert_eq!(errno(found), libc::ENXIO);
+    }
+    assert_eq!(mounted.ops.count(|call| matches!(call, Call::Lseek(..))), 2);
+    assert_quiet();
+}
+
+#[test]
+fn what_lseek_cannot_have_found_is_refused() {
+    require_fuse!();
+    for found in [2, u64::MAX] {
+        let mut fs = Scripted::with_file(10);
+        answer!(fs.lseek = move |_, _| Ok(found));
+        let mounted = common::mount(fs);
+        let file = open(&mounted);
+        let result = seek(&file, rustix::fs::SeekFrom::Hole(3));
+        assert_eq!(errno(result), libc::EIO);
+        assert_logged(&["lseek of inode 2", &format!("found at {found}"), "EIO"]);
+    }
+}
+
+#[test]
+fn without_lseek_a_file_is_all_data() {
+    require_fuse!();
+    let mounted = common::mount(Scripted::with_file(10));
+    let file = open(&mounted);
+    for _ in 0..2 {
+        assert_eq!(seek(&file, rustix::fs::SeekFrom::Data(3)).unwrap(), 3);
+        assert_eq!(seek(&file, rustix::fs::SeekFrom::Hole(3)).unwrap(), 10);
+    }
+    assert_eq!(mounted.ops.count(|call| matches!(call, Call::Lseek(..))), 1);
+    assert_quiet();
+}
+
+// ---- copy_file_range ---------------------------------------------------------------------------
+
+/// `file`, and `other`, inode 3, whose contents are `x`.
+fn two_files() -> Scripted {
+    let other = EntryAttributes {
+        size: 100_000,
+        ..file(3)
+    };
+    let mut fs = Scripted::with_file(0).with("other", other);
+    answer!(fs.read = |_, size| Ok(Data::from(vec![b'x'; size])));
+    answer!(fs.write = |_, data| Ok(data.len()));
+    fs
+}
+
+fn copy(from: &File, offset_in: u64, to: &File, offset_out: u64, len: usize) -> io::Result<usize> {
+    let (mut offset_in, mut offset_out) = (offset_in, offset_out);
+    let (offset_in, offset_out) = (Some(&mut offset_in), Some(&mut offset_out));
+    Ok(rustix::fs::copy_file_range(
+        from, offset_in, to, offset_out, len,
+    )?)
+}
+
+#[test]
+fn copy_file_range_is_given_both_files() {
+    require_fuse!();
+    let mut fs = two_files();
+    // Not all of it at once.
+    answer!(fs.copy_file_range = |len| Ok(len.min(5000)));
+    let mounted = common::mount(fs);
+    let from = File::open(mounted.join("other")).unwrap();
+    let to = open(&mounted);
+    mounted.ops.calls.drain();
+    for (offset_in, offset_out, len) in [(0, 0, 1), (7, 70_000, 30_000), (99_000, 1 << 40, 1000)] {
+        let copied = copy(&from, offset_in, &to, offset_out, len).unwrap();
+        assert_eq!(copied, len.min(5000));
+        let (call, caller) = mounted.ops.next_call();
+        let Call::CopyFileRange(given) = call else {
+            panic!("{call:?}")
+        };
+        let CopyFileRange {
+            file_in, file_out, ..
+        } = given;
+        assert_eq!((file_in.inode, file_in.fh), (Inode(3), HANDLE));
+        assert_file(file_out);
+        let expected = CopyFileRange {
+            file_in,
+            offset_in,
+            file_out,
+            offset_out,
+            len,
+            flags: 0,
+        };
+        assert_eq!(given, expected);
+        assert_eq!(caller.pid, this_caller(0).pid);
+    }
+    assert_eq!(mounted.ops.count(|call| matches!(call, Call::Read(..))), 0);
+    assert_quiet();
+}
+
+#[test]
+fn copy_file_range_returns_the_error_of_the_handler() {
+    require_fuse!();
+    let mut fs = two_files();
+    answer!(fs.copy_file_range = |_| Err(Errno::EDQUOT));
+    let mounted = common::mount(fs);
+    let from = File::open(mounted.join("other")).unwrap();
+    let to = open(&mounted);
+    for _ in 0..2 {
+        assert_eq!(errno(copy(&from, 0, &to, 0, 10)), libc::EDQUOT);
+    }
+    assert_quiet();
+}
+
+#[test]
+fn more_than_was_to_be_copied_is_refused() {
+    require_fuse!();
+    let mut fs = two_files();
+    answer!(fs.copy_file_range = |len| Ok(len + 1));
+    let mounted = common::mount(fs);
+    let from = File::open(mounted.join("other")).unwrap();
+    assert_eq!(errno(copy(&from, 0, &open(&mounted), 0, 10)), libc::EIO);
+    assert_logged(&["copy_file_range of inode 3 and 2", "11 of 10 bytes"]);
+}
+
+/// The kernel copies by reading and writing.
+#[test]
+fn what_copy_file_range_cannot_do_is_copied_all_the_same() {
+    require_fuse!();
+    for (answer, asked) in [
+        (Errno::EOPNOTSUPP, 2),
+        // One that fails must not switch it off.
+        (Errno::ENOSYS, 2),
+        (Errno::NOT_IMPLEMENTED, 1),
+    ] {
+        let mut fs = two_files();
+        answer!(fs.copy_file_range = move |_| Err(answer));
+        let mounted = common::mount(fs);
+        let from = File::open(mounted.join("other")).unwrap();
+        let to = open(&mounted);
+        for _ in 0..2 {
+            assert_eq!(copy(&from, 0, &to, 0, 10).unwrap(), 10, "{answer}");
+        }
+        let calls = mounted.ops.calls_so_far();
+        let copies = calls
+            .iter()
+            .filter(|call| matches!(call, Call::CopyFileRange(_)));
+        assert_eq!(copies.count(), asked, "{answer:?}");
+        let written = calls.iter().any(
+            |call| matches!(call, Call::Write(given, 0, data, _) if given.fh == HANDLE && data == b"xxxxxxxxxx"),
+        );
+        assert!(written, "{answer:?}: {calls:?}");
+        assert_quiet();
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use libfuse3::AccessFlags;
 use libfuse3::ConnInfo;
+use libfuse3::CopyFileRange;
 use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
@@ -25,6 +26,7 @@ use libfuse3::Rename;
 use libfuse3::RenameFlags;
 use libfuse3::RequestContext;
 use libfuse3::Result;
+use libfuse3::SeekTarget;
 use libfuse3::SetattrFields;
 use libfuse3::StatvfsData;
 use libfuse3::WriteBuf;
@@ -61,6 +63,8 @@ pub(crate) enum Call {
     Release(FileRef, ReleaseFlags),
     Fsync(FileRef, bool),
     Fallocate(FileRef, FallocateFlags, u64, u64),
+    Lseek(FileRef, u64, SeekTarget),
+    CopyFileRange(CopyFileRange),
     Opendir(Inode, OpenFlags),
     Readdir(FileRef, u64),
     Releasedir(FileRef),
@@ -123,6 +127,8 @@ hooks! {
     release: () -> (),
     fsync: () -> (),
     fallocate: () -> (),
+    lseek: (u64, SeekTarget) -> u64,
+    copy_file_range: (usize) -> usize,
     opendir: () -> FileInfo,
     readdir: (u64, &mut ReaddirToken) -> (),
     releasedir: () -> (),
@@ -508,6 +514,22 @@ impl Operations for Scripted {
     ) -> Result<()> {
         self.record(Call::Fallocate(file, mode, offset, len), ctx);
         answer_of!(self.fallocate())
+    }
+
+    async fn lseek(
+        &self,
+        file: FileRef,
+        offset: u64,
+        target: SeekTarget,
+        ctx: &RequestContext,
+    ) -> Result<u64> {
+        self.record(Call::Lseek(file, offset, target), ctx);
+        answer_of!(self.lseek(offset, target))
+    }
+
+    async fn copy_file_range(&self, copy: CopyFileRange, ctx: &RequestContext) -> Result<usize> {
+        self.record(Call::CopyFileRange(copy), ctx);
+        answer_of!(self.copy_file_range(copy.len))
     }
 
     async fn opendir(

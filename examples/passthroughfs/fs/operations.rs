@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use libfuse3::Capabilities;
 use libfuse3::ConnInfo;
+use libfuse3::CopyFileRange;
 use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
@@ -21,6 +22,7 @@ use libfuse3::ReleaseFlags;
 use libfuse3::Rename;
 use libfuse3::RequestContext;
 use libfuse3::Result;
+use libfuse3::SeekTarget;
 use libfuse3::SetattrFields;
 use libfuse3::StatvfsData;
 use libfuse3::WriteBuf;
@@ -289,6 +291,22 @@ impl Operations for Passthrough {
     ) -> Result<()> {
         let file = self.files.get(file.fh)?;
         smol::unblock(move || file.allocate(mode, offset, len)).await
+    }
+
+    async fn lseek(
+        &self,
+        file: FileRef,
+        offset: u64,
+        target: SeekTarget,
+        _ctx: &RequestContext,
+    ) -> Result<u64> {
+        self.files.get(file.fh)?.seek(offset, target)
+    }
+
+    async fn copy_file_range(&self, copy: CopyFileRange, _ctx: &RequestContext) -> Result<usize> {
+        let from = self.files.get(copy.file_in.fh)?;
+        let to = self.files.get(copy.file_out.fh)?;
+        smol::unblock(move || from.copy_to(copy.offset_in, &to, copy.offset_out, copy.len)).await
     }
 
     // ---- dir -------------------------------------------------------------------------------------

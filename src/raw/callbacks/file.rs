@@ -14,6 +14,7 @@ use super::name as owned;
 use super::open_file;
 use super::open_flags;
 use super::shim;
+use crate::CopyFileRange;
 use crate::FallocateFlags;
 use crate::Inode;
 use crate::ReleaseFlags;
@@ -226,4 +227,65 @@ pub(super) unsafe extern "C" fn fallocate(
             },
         )
     };
+}
+
+/// C: `fuse_lowlevel_ops::lseek`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn lseek(
+    req: fuse_req_t,
+    ino: fuse_ino_t,
+    off: libc::off_t,
+    whence: c_int,
+    fi: *mut fuse_file_info,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { open_file(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Lseek {
+                file,
+                offset: off.cast_unsigned(),
+                whence,
+            },
+        )
+    };
+}
+
+/// C: `fuse_lowlevel_ops::copy_file_range`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi_in` and `fi_out` live until this function returns.
+pub(super) unsafe extern "C" fn copy_file_range(
+    req: fuse_req_t,
+    ino_in: fuse_ino_t,
+    off_in: libc::off_t,
+    fi_in: *mut fuse_file_info,
+    ino_out: fuse_ino_t,
+    off_out: libc::off_t,
+    fi_out: *mut fuse_file_info,
+    len: usize,
+    flags: c_int,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file_in = unsafe { open_file(ino_in, fi_in) };
+    // SAFETY: guaranteed by the caller, see above.
+    let file_out = unsafe { open_file(ino_out, fi_out) };
+    let copy = CopyFileRange {
+        file_in,
+        offset_in: off_in.cast_unsigned(),
+        file_out,
+        offset_out: off_out.cast_unsigned(),
+        len,
+        flags: flags.cast_unsigned(),
+    };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { deliver(req, Operation::CopyFileRange(Box::new(copy))) };
 }

@@ -62,6 +62,8 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         release: Some(file::release),
         fsync: Some(file::fsync),
         fallocate: Some(file::fallocate),
+        lseek: Some(file::lseek),
+        copy_file_range: Some(file::copy_file_range),
         // dir
         opendir: Some(dir::opendir),
         readdir: Some(dir::readdir),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::by_default;
+use crate::CopyFileRange;
 use crate::Data;
+use crate::Errno;
 use crate::FallocateFlags;
 use crate::FileInfo;
 use crate::FileRef;
@@ -15,9 +17,11 @@ use crate::OpenFlags;
 use crate::Operations;
 use crate::ReleaseFlags;
 use crate::RequestContext;
+use crate::SeekTarget;
 use crate::WriteBuf;
 use crate::message::Name;
 use crate::reply::Bounded;
+use crate::reply::Sought;
 use crate::reply::Written;
 use crate::request::Request;
 use crate::types::DataSource;
@@ -135,6 +139,39 @@ impl<O: Operations> Shared<O> {
             .fallocate(file, mode, offset, len, request.context())
             .await;
         let _ = request.answer(result);
+    }
+
+    pub(super) async fn lseek(
+        self: Arc<Self>,
+        request: Request,
+        file: FileRef,
+        offset: u64,
+        whence: i32,
+    ) {
+        let target = match whence {
+            libc::SEEK_DATA => Ok(SeekTarget::Data),
+            libc::SEEK_HOLE => Ok(SeekTarget::Hole),
+            _ => Err(Errno::EINVAL),
+        };
+        let result = match target {
+            Ok(target) => {
+                let handler = self
+                    .operations
+                    .lseek(file, offset, target, request.context());
+                handler.await
+            }
+            Err(errno) => Err(errno),
+        };
+        let _ = request.answer(result.map(|found| Sought { found, offset }));
+    }
+
+    pub(super) async fn copy_file_range(self: Arc<Self>, request: Request, copy: CopyFileRange) {
+        let size = copy.len;
+        let result = self
+            .operations
+            .copy_file_range(copy, request.context())
+            .await;
+        let _ = request.answer(result.map(|count| Written { count, size }));
     }
 
     /// Closes a file that the kernel does not know to be open.

@@ -122,6 +122,12 @@ pub(super) fn handle<O: Operations>(
             offset,
             len,
         } => start!(fallocate(file, mode, offset, len)),
+        Operation::Lseek {
+            file,
+            offset,
+            whence,
+        } => start!(lseek(file, offset, whence)),
+        Operation::CopyFileRange(copy) => start!(copy_file_range(*copy)),
         // dir
         Operation::Opendir { inode, flags } => start!(opendir(inode, flags)),
         Operation::Readdir {
