@@ -17,6 +17,11 @@ bitflags! {
         /// Several reads of one open file may be in flight at once. On by default.
         #[doc(alias = "FUSE_CAP_ASYNC_READ")]
         const ASYNC_READ = 1;
+        /// POSIX locks (`fcntl`) are left to the file system:
+        /// [`getlk`](crate::Operations::getlk) and [`setlk`](crate::Operations::setlk). Off by
+        /// default, unlike in libfuse: the kernel keeps them.
+        #[doc(alias = "FUSE_CAP_POSIX_LOCKS")]
+        const POSIX_LOCKS = 1 << 1;
         /// `O_TRUNC` reaches `open`, which then has to cut the file off. Off by default, unlike in
         /// libfuse: a `setattr` with size 0 comes instead.
         #[doc(alias = "FUSE_CAP_ATOMIC_O_TRUNC")]
@@ -39,6 +44,11 @@ bitflags! {
         /// into memory.
         #[doc(alias = "FUSE_CAP_SPLICE_READ")]
         const SPLICE_READ = 1 << 9;
+        /// Locks on whole files are left to the file system:
+        /// [`flock`](crate::Operations::flock). Off by default, unlike in libfuse: the kernel keeps
+        /// them.
+        #[doc(alias = "FUSE_CAP_FLOCK_LOCKS")]
+        const FLOCK_LOCKS = 1 << 10;
         /// The kernel drops what it has cached of a file whose size or mtime changed. On by
         /// default.
         #[doc(alias = "FUSE_CAP_AUTO_INVAL_DATA")]
@@ -90,8 +100,7 @@ bitflags! {
     }
 }
 
-/// What this library can serve: the capabilities that have a name here. Locks that the kernel leaves
-/// to a file system without lock operations would fail.
+/// What this library can serve: the capabilities that have a name here.
 const SERVED: Capabilities = Capabilities::named();
 
 impl Capabilities {

@@ -9,9 +9,11 @@ use smallvec::SmallVec;
 use crate::AccessFlags;
 use crate::CopyFileRange;
 use crate::FallocateFlags;
+use crate::FileLock;
 use crate::FileRef;
 use crate::Forget;
 use crate::Inode;
+use crate::LockType;
 use crate::OpenFlags;
 use crate::ReleaseFlags;
 use crate::RenameFlags;
@@ -144,6 +146,21 @@ pub(crate) enum Operation {
         whence: i32,
     },
     CopyFileRange(Box<CopyFileRange>),
+    // lock
+    Getlk {
+        file: FileRef,
+        lock: FileLock,
+    },
+    Setlk {
+        file: FileRef,
+        lock: FileLock,
+        sleep: bool,
+    },
+    Flock {
+        file: FileRef,
+        lock_type: LockType,
+        sleep: bool,
+    },
     // dir
     Opendir {
         inode: Inode,
@@ -250,6 +267,9 @@ impl Operation {
             Self::Fallocate { .. } => const { &Kind::with_final_enosys("fallocate") },
             Self::Lseek { .. } => const { &Kind::with_final_enosys("lseek") },
             Self::CopyFileRange(_) => const { &Kind::with_final_enosys("copy_file_range") },
+            Self::Getlk { .. } => const { &Kind::new("getlk") },
+            Self::Setlk { .. } => const { &Kind::new("setlk") },
+            Self::Flock { .. } => const { &Kind::new("flock") },
             Self::Opendir { .. } => const { &Kind::with_final_enosys("opendir") },
             Self::Readdir { plus: true, .. } => const { &Kind::new("readdirplus") },
             Self::Readdir { .. } => const { &Kind::new("readdir") },
@@ -298,7 +318,10 @@ impl Operation {
             | Self::Release { file, .. }
             | Self::Fsync { file, .. }
             | Self::Fallocate { file, .. }
-            | Self::Lseek { file, .. } => [file.inode, NONE],
+            | Self::Lseek { file, .. }
+            | Self::Getlk { file, .. }
+            | Self::Setlk { file, .. }
+            | Self::Flock { file, .. } => [file.inode, NONE],
             Self::CopyFileRange(copy) => [copy.file_in.inode, copy.file_out.inode],
             Self::Readdir { dir, .. } | Self::Releasedir { dir } | Self::Fsyncdir { dir, .. } => {
                 [dir.inode, NONE]

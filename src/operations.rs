@@ -12,9 +12,11 @@ use crate::EntryAttributes;
 use crate::Errno;
 use crate::FallocateFlags;
 use crate::FileInfo;
+use crate::FileLock;
 use crate::FileRef;
 use crate::InFlightReport;
 use crate::Inode;
+use crate::LockType;
 use crate::OpenFlags;
 use crate::ReaddirToken;
 use crate::ReleaseFlags;
@@ -525,6 +527,66 @@ pub trait Operations: Send + Sync + 'static {
         ctx: &RequestContext,
     ) -> impl Future<Output = Result<usize>> + Send {
         let _ = (copy, ctx);
+        not_implemented()
+    }
+
+    // ---- lock ------------------------------------------------------------------------------------
+
+    /// Returns a lock of somebody else's that `lock` would have to wait for, or `None` if there is
+    /// none (`fcntl` with `F_GETLK`).
+    ///
+    /// Somebody else is who has another [`lock_owner`](FileRef::lock_owner). Asked for only with
+    /// [`Capabilities::POSIX_LOCKS`](crate::Capabilities::POSIX_LOCKS): otherwise the kernel keeps
+    /// the locks, which works among the users of the mount.
+    fn getlk(
+        &self,
+        file: FileRef,
+        lock: FileLock,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<Option<FileLock>>> + Send {
+        let _ = (file, lock, ctx);
+        not_implemented()
+    }
+
+    /// Takes, changes or gives back a lock on a range of a file for
+    /// [`file.lock_owner`](FileRef::lock_owner) (`fcntl` with `F_SETLK`, or `F_SETLKW` if `sleep`).
+    ///
+    /// While somebody else's lock is in the way: without `sleep`, answer [`Errno::EAGAIN`]; with it,
+    /// wait. The caller may be interrupted meanwhile, and then waits for the answer all the same:
+    /// wait for [`ctx.interrupted()`](RequestContext::interrupted) along with the lock, and answer
+    /// [`Errno::EINTR`]. A session with
+    /// [`cancel_on_interrupt`](crate::SessionBuilder::cancel_on_interrupt) does that by itself.
+    ///
+    /// A process that closes any of its descriptors of a file gives back all its locks of it: that
+    /// is what `lock_owner` in [`flush`](Self::flush) is for. Asked for only with
+    /// [`Capabilities::POSIX_LOCKS`](crate::Capabilities::POSIX_LOCKS).
+    fn setlk(
+        &self,
+        file: FileRef,
+        lock: FileLock,
+        sleep: bool,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<()>> + Send {
+        let _ = (file, lock, sleep, ctx);
+        not_implemented()
+    }
+
+    /// Takes, changes or gives back the lock on a whole file for
+    /// [`file.lock_owner`](FileRef::lock_owner), which is an open file here and not a process
+    /// (`flock`).
+    ///
+    /// About `sleep` see [`setlk`](Self::setlk); a lock that is in the way is [`Errno::EAGAIN`]
+    /// without it. The lock ends with the open file: then [`release`](Self::release) has
+    /// [`ReleaseFlags::FLOCK_RELEASE`]. Asked for only with
+    /// [`Capabilities::FLOCK_LOCKS`](crate::Capabilities::FLOCK_LOCKS).
+    fn flock(
+        &self,
+        file: FileRef,
+        lock_type: LockType,
+        sleep: bool,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<()>> + Send {
+        let _ = (file, lock_type, sleep, ctx);
         not_implemented()
     }
 

@@ -7,10 +7,12 @@ use std::os::fd::OwnedFd;
 
 use libfuse3::Errno;
 use libfuse3::FallocateFlags;
+use libfuse3::LockType;
 use libfuse3::OpenFlags;
 use libfuse3::Result;
 use libfuse3::SeekTarget;
 use rustix::buffer::spare_capacity;
+use rustix::fs::FlockOperation;
 use rustix::fs::OFlags;
 use rustix::fs::SeekFrom;
 use rustix::io::ReadWriteFlags;
@@ -113,6 +115,16 @@ impl OpenFile {
     ) -> Result<usize> {
         rustix::fs::copy_file_range(&self.fd, Some(&mut from), &target.fd, Some(&mut to), len)
             .map_err(errno)
+    }
+
+    /// Locks the source file if nobody else's lock is in the way; closing it gives the lock back.
+    pub(crate) fn lock(&self, lock_type: LockType) -> Result<()> {
+        let operation = match lock_type {
+            LockType::Shared => FlockOperation::NonBlockingLockShared,
+            LockType::Exclusive => FlockOperation::NonBlockingLockExclusive,
+            LockType::Unlock => FlockOperation::Unlock,
+        };
+        rustix::fs::flock(&self.fd, operation).map_err(errno)
     }
 
     /// What closing the source file says, as that is where some file systems tell of lost data.

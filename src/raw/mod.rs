@@ -14,6 +14,7 @@ mod handler;
 mod inbox;
 mod init_repair;
 mod interrupt;
+mod lock;
 mod log;
 mod notify;
 mod request;

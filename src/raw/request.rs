@@ -11,12 +11,14 @@ use std::sync::Arc;
 use libfuse_sys as sys;
 
 use super::interrupt::InterruptHook;
+use super::lock;
 use super::ret;
 use super::session::RawSession;
 use super::shim;
 use crate::EntryAttributes;
 use crate::Errno;
 use crate::FileInfo;
+use crate::FileLock;
 use crate::RequestContext;
 use crate::Result;
 use crate::StatvfsData;
@@ -165,6 +167,13 @@ impl RawRequest {
         let req = self.answer();
         // SAFETY: the request is unanswered, by the invariants.
         ret(unsafe { sys::fuse_reply_lseek(req, offset) })
+    }
+
+    pub(crate) fn reply_lock(mut self, lock: &FileLock) -> Result<()> {
+        let flock = lock::to_c(lock);
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; libfuse copies the structure.
+        ret(unsafe { sys::fuse_reply_lock(req, &flock) })
     }
 
     pub(crate) fn reply_xattr(mut self, size: usize) -> Result<()> {

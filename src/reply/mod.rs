@@ -2,6 +2,7 @@
 
 mod data;
 mod directory;
+mod lock;
 mod xattr;
 
 use std::ffi::CString;
@@ -13,6 +14,7 @@ pub(crate) use data::Bounded;
 pub(crate) use data::Sought;
 pub(crate) use data::Written;
 pub use directory::ReaddirToken;
+pub(crate) use lock::LockInTheWay;
 pub(crate) use xattr::XattrList;
 pub(crate) use xattr::XattrValue;
 

@@ -102,8 +102,8 @@ impl<O: Operations> SessionBuilder<O> {
     /// answered with `EINTR`. Off by default.
     ///
     /// Only handlers that nothing is lost by: `lookup`, `getattr`, `readlink`, `access`, `read`,
-    /// `readdir`, `statfs`, `getxattr`, `listxattr`. A `lookup` must therefore count behind its last
-    /// `.await`. Mind that some programs are interrupted all the time and do not expect these calls
+    /// `readdir`, `statfs`, `getxattr`, `listxattr`, and `setlk` and `flock` that wait for a lock. A
+    /// `lookup` must therefore count behind its last `.await`, and a lock be taken there. Mind that some programs are interrupted all the time and do not expect these calls
     /// to fail.
     pub fn cancel_on_interrupt(mut self, cancel: bool) -> Self {
         self.limits.cancel_on_interrupt = cancel;

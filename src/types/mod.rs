@@ -6,6 +6,7 @@ mod data;
 mod file_info;
 mod flags;
 mod ids;
+mod lock;
 mod statvfs;
 mod timestamp;
 
@@ -30,6 +31,8 @@ pub use ids::FileHandle;
 pub use ids::Inode;
 pub use ids::LockOwner;
 pub use ids::ROOT_INODE;
+pub use lock::FileLock;
+pub use lock::LockType;
 pub use statvfs::StatvfsData;
 pub use timestamp::TimeOrNow;
 pub use timestamp::Timestamp;

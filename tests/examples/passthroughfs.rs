@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::fs::FlockOperation;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
 use tempfile::TempDir;
@@ -231,4 +232,37 @@ fn the_mirror_is_not_in_the_mirror() {
     assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
     assert!(fs::read_dir(within.parent().unwrap()).unwrap().count() > 0);
     program.unmount();
+}
+
+#[test]
+fn flock_is_the_source_files() {
+    common::require_fuse!();
+    let mirror = Mirror::new(&[]);
+    let open = |path: &Path| OpenOptions::new().write(true).open(path).unwrap();
+    let source = mirror.source.path().join("file");
+    fs::write(&source, "").unwrap();
+    let mirrored = mirror.program.join("file");
+    for (one, other) in [
+        (&source, &mirrored),
+        (&mirrored, &source),
+        (&mirrored, &mirrored),
+    ] {
+        let (first, second) = (open(one), open(other));
+        let flock = |file: &File, operation| rustix::fs::flock(file, operation);
+        flock(&first, FlockOperation::LockShared).unwrap();
+        flock(&second, FlockOperation::NonBlockingLockShared).unwrap();
+        let refused = flock(&first, FlockOperation::NonBlockingLockExclusive);
+        assert_eq!(refused, Err(rustix::io::Errno::AGAIN));
+        flock(&second, FlockOperation::Unlock).unwrap();
+        flock(&first, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let refused = flock(&second, FlockOperation::NonBlockingLockShared);
+        assert_eq!(refused, Err(rustix::io::Errno::AGAIN));
+        let waiting = std::thread::spawn(move || {
+            rustix::fs::flock(&second, FlockOperation::LockExclusive).unwrap();
+        });
+        // It ends with the open file.
+        drop(first);
+        waiting.join().unwrap();
+    }
+    mirror.program.unmount();
 }

@@ -51,19 +51,15 @@ use crate::scripted::file;
 use crate::scripted::node;
 
 /// A system call on a thread of its own, which can be interrupted.
-struct Client<T> {
+pub(crate) struct Client<T> {
     thread: JoinHandle<io::Result<T>>,
     id: Pid,
 }
 
 impl<T: Send + 'static> Client<T> {
-    fn start(call: impl FnOnce() -> io::Result<T> + Send + 'static) -> Self {
+    pub(crate) fn start(call: impl FnOnce() -> io::Result<T> + Send + 'static) -> Self {
         static HANDLE_SIGNAL: Once = Once::new();
-        HANDLE_SIGNAL.call_once(|| {
-            let signals = async_signal::Signals::new([async_signal::Signal::Usr1]);
-            // For good: without a handler the signal ends the process.
-            std::mem::forget(signals.unwrap());
-        });
+        HANDLE_SIGNAL.call_once(handle_signal);
         let (tell, told) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
             tell.send(rustix::thread::gettid()).unwrap();
@@ -74,7 +70,7 @@ impl<T: Send + 'static> Client<T> {
     }
 
     /// Interrupts the call if the thread is in one.
-    fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let process = rustix::process::getpid().as_raw_pid();
         // SAFETY: there is a handler for the signal.
         let result = unsafe {
@@ -88,17 +84,30 @@ impl<T: Send + 'static> Client<T> {
         assert_eq!(result, 0, "{}", io::Error::last_os_error());
     }
 
-    fn result(self) -> io::Result<T> {
+    pub(crate) fn result(self) -> io::Result<T> {
         self.thread.join().unwrap()
     }
 
     #[track_caller]
-    fn assert_eintr(self)
+    pub(crate) fn assert_eintr(self)
     where
         T: std::fmt::Debug,
     {
         assert_eq!(common::errno(self.result()), libc::EINTR);
     }
+}
+
+/// Has SIGUSR1 interrupt system calls, for good. Without `SA_RESTART`: those that wait for locks would
+/// be made again.
+fn handle_signal() {
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    let handler: extern "C" fn(libc::c_int) = nothing;
+    // SAFETY: all-zero is a valid `struct sigaction`.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as libc::sighandler_t;
+    // SAFETY: the handler does nothing, so that it may run at any time.
+    let result = unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
 #[derive(Clone, Debug, PartialEq)]

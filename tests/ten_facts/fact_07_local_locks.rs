@@ -79,10 +79,8 @@ fn nothing_is_asked_for_that_the_file_system_would_have_to_know() {
     common::require_fuse!();
     let mounted = common::mount(Wishes::default());
     let wanted = mounted.ops.0.next();
-    // FUSE_CAP_POSIX_LOCKS and FUSE_CAP_FLOCK_LOCKS, which have no name as long as there are no
-    // operations for them.
-    let locks = Capabilities::from_bits_retain(1 << 1 | 1 << 10);
-    let unknown = locks
+    let unknown = Capabilities::POSIX_LOCKS
+        | Capabilities::FLOCK_LOCKS
         | Capabilities::READDIRPLUS_AUTO
         | Capabilities::ATOMIC_O_TRUNC
         | Capabilities::DONT_MASK

@@ -3,7 +3,11 @@
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
+use std::pin::pin;
+use std::time::Duration;
 
+use futures::future::Either;
+use futures::future::select;
 use libfuse3::Capabilities;
 use libfuse3::ConnInfo;
 use libfuse3::CopyFileRange;
@@ -15,6 +19,7 @@ use libfuse3::FileInfo;
 use libfuse3::FileRef;
 use libfuse3::Forget;
 use libfuse3::Inode;
+use libfuse3::LockType;
 use libfuse3::OpenFlags;
 use libfuse3::Operations;
 use libfuse3::ReaddirToken;
@@ -41,6 +46,11 @@ use crate::options::Cache;
 use crate::path_fd::PathFd;
 use crate::path_fd::errno;
 
+/// Who waits for a lock of the source looks for it this soon, and then ever more rarely, ...
+const LOCK_PAUSE: Duration = Duration::from_millis(1);
+/// ... down to this.
+const LONGEST_LOCK_PAUSE: Duration = Duration::from_millis(100);
+
 impl Operations for Passthrough {
     // Without the lists, the kernel would grant what a list of the source denies. With them it checks
     // the permissions of every call, whatever the mount options are.
@@ -54,6 +64,9 @@ impl Operations for Passthrough {
         if self.options.writeback {
             conn.want(Capabilities::WRITEBACK_CACHE)?;
         }
+        // A lock of the source's is seen by those who do not come through the mirror, too. POSIX locks
+        // belong to processes, of which the source would see one only: the kernel keeps them.
+        conn.want_if_capable(Capabilities::FLOCK_LOCKS);
         if self.options.timeout.is_zero() {
             // The kernel would throw away at once the attributes that a listing brings.
             conn.unwant(Capabilities::READDIRPLUS);
@@ -307,6 +320,31 @@ impl Operations for Passthrough {
         let from = self.files.get(copy.file_in.fh)?;
         let to = self.files.get(copy.file_out.fh)?;
         smol::unblock(move || from.copy_to(copy.offset_in, &to, copy.offset_out, copy.len)).await
+    }
+
+    // ---- lock ------------------------------------------------------------------------------------
+
+    async fn flock(
+        &self,
+        file: FileRef,
+        lock_type: LockType,
+        sleep: bool,
+        ctx: &RequestContext,
+    ) -> Result<()> {
+        let file = self.files.get(file.fh)?;
+        let mut pause = LOCK_PAUSE;
+        loop {
+            match file.lock(lock_type) {
+                Err(Errno::EAGAIN) if sleep => (),
+                result => return result,
+            }
+            // To wait in the source would take a thread for each waiter, which nothing could interrupt.
+            let timer = smol::Timer::after(pause);
+            if let Either::Right(_) = select(timer, pin!(ctx.interrupted())).await {
+                return Err(Errno::EINTR);
+            }
+            pause = LONGEST_LOCK_PAUSE.min(pause * 2);
+        }
     }
 
     // ---- dir -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 mod dir;
 mod file;
 mod inode;
+mod lock;
 mod misc;
 mod tree;
 mod xattr;
@@ -32,8 +33,9 @@ use crate::request::Request;
 
 /// The slots of `fuse_lowlevel_ops` that are filled.
 ///
-/// Left out are those that switch something on by being there: `getlk`, `setlk` and `flock` (remote
-/// locks), `write_buf` (splicing).
+/// Some switch something on by being there: `getlk`, `setlk` and `flock` locks that the kernel leaves
+/// to the file system. `ConnInfo::apply_defaults` switches that off again. Left out is `write_buf`
+/// (splicing).
 pub(super) fn operations() -> sys::fuse_lowlevel_ops {
     sys::fuse_lowlevel_ops {
         init: Some(misc::init),
@@ -64,6 +66,10 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         fallocate: Some(file::fallocate),
         lseek: Some(file::lseek),
         copy_file_range: Some(file::copy_file_range),
+        // lock
+        getlk: Some(lock::getlk),
+        setlk: Some(lock::setlk),
+        flock: Some(lock::flock),
         // dir
         opendir: Some(dir::opendir),
         readdir: Some(dir::readdir),

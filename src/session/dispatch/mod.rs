@@ -7,6 +7,7 @@
 mod dir;
 mod file;
 mod inode;
+mod lock;
 mod misc;
 mod tree;
 mod xattr;
@@ -128,6 +129,14 @@ pub(super) fn handle<O: Operations>(
             whence,
         } => start!(lseek(file, offset, whence)),
         Operation::CopyFileRange(copy) => start!(copy_file_range(*copy)),
+        // lock
+        Operation::Getlk { file, lock } => start!(getlk(file, lock)),
+        Operation::Setlk { file, lock, sleep } => start!(setlk(file, lock, sleep)),
+        Operation::Flock {
+            file,
+            lock_type,
+            sleep,
+        } => start!(flock(file, lock_type, sleep)),
         // dir
         Operation::Opendir { inode, flags } => start!(opendir(inode, flags)),
         Operation::Readdir {
