@@ -49,6 +49,9 @@ bitflags! {
         /// them.
         #[doc(alias = "FUSE_CAP_FLOCK_LOCKS")]
         const FLOCK_LOCKS = 1 << 10;
+        /// `ioctl` is passed on for directories, too. Off by default, unlike in libfuse.
+        #[doc(alias = "FUSE_CAP_IOCTL_DIR")]
+        const IOCTL_DIR = 1 << 11;
         /// The kernel drops what it has cached of a file whose size or mtime changed. On by
         /// default.
         #[doc(alias = "FUSE_CAP_AUTO_INVAL_DATA")]

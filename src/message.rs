@@ -13,6 +13,7 @@ use crate::FileLock;
 use crate::FileRef;
 use crate::Forget;
 use crate::Inode;
+use crate::IoctlFlags;
 use crate::LockType;
 use crate::OpenFlags;
 use crate::ReleaseFlags;
@@ -182,6 +183,12 @@ pub(crate) enum Operation {
     Statfs {
         inode: Inode,
     },
+    Ioctl(Box<OwnedIoctl>),
+    Bmap {
+        inode: Inode,
+        blocksize: u32,
+        index: u64,
+    },
     // xattr
     Setxattr {
         inode: Inode,
@@ -202,6 +209,17 @@ pub(crate) enum Operation {
         inode: Inode,
         name: Name,
     },
+}
+
+/// [`Ioctl`](crate::Ioctl) with its input.
+#[derive(Debug)]
+pub(crate) struct OwnedIoctl {
+    pub(crate) file: FileRef,
+    pub(crate) cmd: u32,
+    pub(crate) arg: u64,
+    pub(crate) flags: IoctlFlags,
+    pub(crate) input: Box<[u8]>,
+    pub(crate) output_size: usize,
 }
 
 /// What a callback sends.
@@ -276,6 +294,8 @@ impl Operation {
             Self::Releasedir { .. } => const { &Kind::new("releasedir") },
             Self::Fsyncdir { .. } => const { &Kind::with_final_enosys("fsyncdir") },
             Self::Statfs { .. } => const { &Kind::new("statfs") },
+            Self::Ioctl(_) => const { &Kind::new("ioctl") },
+            Self::Bmap { .. } => const { &Kind::with_final_enosys("bmap") },
             Self::Setxattr { .. } => const { &Kind::with_final_enosys("setxattr") },
             Self::Getxattr { .. } => const { &Kind::with_final_enosys("getxattr") },
             Self::Listxattr { .. } => const { &Kind::with_final_enosys("listxattr") },
@@ -295,6 +315,7 @@ impl Operation {
             | Self::Open { inode, .. }
             | Self::Opendir { inode, .. }
             | Self::Statfs { inode }
+            | Self::Bmap { inode, .. }
             | Self::Setxattr { inode, .. }
             | Self::Getxattr { inode, .. }
             | Self::Listxattr { inode, .. }
@@ -322,6 +343,7 @@ impl Operation {
             | Self::Getlk { file, .. }
             | Self::Setlk { file, .. }
             | Self::Flock { file, .. } => [file.inode, NONE],
+            Self::Ioctl(ioctl) => [ioctl.file.inode, NONE],
             Self::CopyFileRange(copy) => [copy.file_in.inode, copy.file_out.inode],
             Self::Readdir { dir, .. } | Self::Releasedir { dir } | Self::Fsyncdir { dir, .. } => {
                 [dir.inode, NONE]

@@ -16,6 +16,8 @@ use crate::FileLock;
 use crate::FileRef;
 use crate::InFlightReport;
 use crate::Inode;
+use crate::Ioctl;
+use crate::IoctlReply;
 use crate::LockType;
 use crate::OpenFlags;
 use crate::ReaddirToken;
@@ -654,6 +656,39 @@ pub trait Operations: Send + Sync + 'static {
         ctx: &RequestContext,
     ) -> impl Future<Output = Result<StatvfsData>> + Send {
         let _ = (inode, ctx);
+        not_implemented()
+    }
+
+    /// Does a command that is none of the usual operations (`ioctl`), and returns what it has to
+    /// say.
+    ///
+    /// The kernel passes on what it does not know itself, for files, and with
+    /// [`Capabilities::IOCTL_DIR`](crate::Capabilities::IOCTL_DIR) for directories. Input and
+    /// output are those that the number of the command tells. Answer a command that the file system
+    /// does not know with [`Errno::ENOTTY`]. More output than there is room for, or a negative
+    /// result, are answered with `EIO`. Not implemented: all are `ENOTTY`.
+    fn ioctl(
+        &self,
+        ioctl: Ioctl<'_>,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<IoctlReply>> + Send {
+        let _ = (ioctl, ctx);
+        not_implemented()
+    }
+
+    /// Returns the number, on the device, of the block that holds a file's block `index`; both count
+    /// blocks of `blocksize` bytes. 0 where there is none.
+    ///
+    /// For file systems on block devices only, those with the mount option `blkdev`: for swap files,
+    /// and the `ioctl` `FIBMAP`. Not implemented: `FIBMAP` finds 0, and the kernel never asks again.
+    fn bmap(
+        &self,
+        inode: Inode,
+        blocksize: u32,
+        index: u64,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        let _ = (inode, blocksize, index, ctx);
         not_implemented()
     }
 

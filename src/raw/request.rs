@@ -19,6 +19,7 @@ use crate::EntryAttributes;
 use crate::Errno;
 use crate::FileInfo;
 use crate::FileLock;
+use crate::IoctlRange;
 use crate::RequestContext;
 use crate::Result;
 use crate::StatvfsData;
@@ -174,6 +175,48 @@ impl RawRequest {
         let req = self.answer();
         // SAFETY: the request is unanswered, by the invariants; libfuse copies the structure.
         ret(unsafe { sys::fuse_reply_lock(req, &flock) })
+    }
+
+    pub(crate) fn reply_ioctl(mut self, result: i32, output: &[u8]) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; the bytes are sent before the call
+        // returns.
+        ret(unsafe { sys::fuse_reply_ioctl(req, result, output.as_ptr().cast(), output.len()) })
+    }
+
+    pub(crate) fn reply_ioctl_retry(
+        mut self,
+        input: &[IoctlRange],
+        output: &[IoctlRange],
+    ) -> Result<()> {
+        let iovecs = |ranges: &[IoctlRange]| -> Vec<libc::iovec> {
+            let ranges = ranges.iter();
+            ranges
+                .map(|range| libc::iovec {
+                    iov_base: ptr::without_provenance_mut(range.address as usize),
+                    iov_len: range.len,
+                })
+                .collect()
+        };
+        let (input, output) = (iovecs(input), iovecs(output));
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; libfuse copies the addresses, which
+        // are the caller's, and does not look there.
+        ret(unsafe {
+            sys::fuse_reply_ioctl_retry(
+                req,
+                input.as_ptr(),
+                input.len(),
+                output.as_ptr(),
+                output.len(),
+            )
+        })
+    }
+
+    pub(crate) fn reply_bmap(mut self, index: u64) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants.
+        ret(unsafe { sys::fuse_reply_bmap(req, index) })
     }
 
     pub(crate) fn reply_xattr(mut self, size: usize) -> Result<()> {

@@ -3,6 +3,7 @@
 mod data;
 mod directory;
 mod lock;
+mod misc;
 mod xattr;
 
 use std::ffi::CString;
@@ -15,6 +16,8 @@ pub(crate) use data::Sought;
 pub(crate) use data::Written;
 pub use directory::ReaddirToken;
 pub(crate) use lock::LockInTheWay;
+pub(crate) use misc::Block;
+pub(crate) use misc::IoctlAnswer;
 pub(crate) use xattr::XattrList;
 pub(crate) use xattr::XattrValue;
 

@@ -10,6 +10,7 @@ mod file;
 mod init;
 mod inode;
 mod interrupt;
+mod ioctl;
 mod lock;
 mod misc;
 mod notify;

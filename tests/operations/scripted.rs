@@ -18,6 +18,9 @@ use libfuse3::FileRef;
 use libfuse3::Forget;
 use libfuse3::InFlightReport;
 use libfuse3::Inode;
+use libfuse3::Ioctl;
+use libfuse3::IoctlFlags;
+use libfuse3::IoctlReply;
 use libfuse3::OpenFlags;
 use libfuse3::Operations;
 use libfuse3::ReaddirToken;
@@ -70,6 +73,9 @@ pub(crate) enum Call {
     Releasedir(FileRef),
     Fsyncdir(FileRef, bool),
     Statfs(Inode),
+    /// File, command, argument, flags, input, room for output.
+    Ioctl(FileRef, u32, u64, IoctlFlags, Vec<u8>, usize),
+    Bmap(Inode, u32, u64),
     Setxattr(Inode, OsString, Vec<u8>, XattrFlags),
     Getxattr(Inode, OsString),
     Listxattr(Inode),
@@ -134,6 +140,8 @@ hooks! {
     releasedir: () -> (),
     fsyncdir: () -> (),
     statfs: () -> StatvfsData,
+    ioctl: (&Ioctl) -> IoctlReply,
+    bmap: (u64) -> u64,
     setxattr: () -> (),
     getxattr: () -> Vec<u8>,
     listxattr: () -> Vec<OsString>,
@@ -566,6 +574,31 @@ impl Operations for Scripted {
     async fn statfs(&self, inode: Inode, ctx: &RequestContext) -> Result<StatvfsData> {
         self.record(Call::Statfs(inode), ctx);
         answer_of!(self.statfs())
+    }
+
+    async fn ioctl(&self, ioctl: Ioctl<'_>, ctx: &RequestContext) -> Result<IoctlReply> {
+        let Ioctl {
+            file,
+            cmd,
+            arg,
+            flags,
+            input,
+            output_size,
+        } = ioctl;
+        let call = Call::Ioctl(file, cmd, arg, flags, input.to_vec(), output_size);
+        self.record(call, ctx);
+        answer_of!(self.ioctl(&ioctl))
+    }
+
+    async fn bmap(
+        &self,
+        inode: Inode,
+        blocksize: u32,
+        index: u64,
+        ctx: &RequestContext,
+    ) -> Result<u64> {
+        self.record(Call::Bmap(inode, blocksize, index), ctx);
+        answer_of!(self.bmap(index))
     }
 
     async fn setxattr(

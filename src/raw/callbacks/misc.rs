@@ -1,14 +1,20 @@
-//! Callbacks about the whole file system.
+//! Callbacks that belong nowhere else.
 
+use std::ffi::c_uint;
 use std::ffi::c_void;
 
 use libfuse_sys::fuse_conn_info;
+use libfuse_sys::fuse_file_info;
 use libfuse_sys::fuse_ino_t;
 use libfuse_sys::fuse_req_t;
 
+use super::bytes;
 use super::deliver;
+use super::open_file;
 use crate::Inode;
+use crate::IoctlFlags;
 use crate::message::Operation;
+use crate::message::OwnedIoctl;
 use crate::raw::conn_info;
 use crate::raw::session::RawSession;
 
@@ -36,4 +42,57 @@ pub(super) unsafe extern "C" fn init(userdata: *mut c_void, conn: *mut fuse_conn
 pub(super) unsafe extern "C" fn statfs(req: fuse_req_t, ino: fuse_ino_t) {
     // SAFETY: guaranteed by the caller, see above.
     unsafe { deliver(req, Operation::Statfs { inode: Inode(ino) }) };
+}
+
+/// C: `fuse_lowlevel_ops::ioctl`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `in_buf` points to `in_bufsz` bytes, which live until this function returns, as does `fi`.
+pub(super) unsafe extern "C" fn ioctl(
+    req: fuse_req_t,
+    ino: fuse_ino_t,
+    cmd: c_uint,
+    arg: *mut c_void,
+    fi: *mut fuse_file_info,
+    flags: c_uint,
+    in_buf: *const c_void,
+    in_bufsz: usize,
+    out_bufsz: usize,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { open_file(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    let input = unsafe { bytes(in_buf.cast(), in_bufsz) };
+    let ioctl = Box::new(OwnedIoctl {
+        file,
+        cmd,
+        arg: arg.addr() as u64,
+        flags: IoctlFlags::from_bits_retain(flags),
+        input: input.into(),
+        output_size: out_bufsz,
+    });
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { deliver(req, Operation::Ioctl(ioctl)) };
+}
+
+/// C: `fuse_lowlevel_ops::bmap`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+pub(super) unsafe extern "C" fn bmap(req: fuse_req_t, ino: fuse_ino_t, blocksize: usize, idx: u64) {
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Bmap {
+                inode: Inode(ino),
+                // The kernel's protocol has 32 bits for it.
+                blocksize: u32::try_from(blocksize).unwrap_or(u32::MAX),
+                index: idx,
+            },
+        )
+    };
 }

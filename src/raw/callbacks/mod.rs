@@ -78,6 +78,8 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         fsyncdir: Some(dir::fsyncdir),
         // misc
         statfs: Some(misc::statfs),
+        ioctl: Some(misc::ioctl),
+        bmap: Some(misc::bmap),
         // xattr
         setxattr: Some(xattr::setxattr),
         getxattr: Some(xattr::getxattr),

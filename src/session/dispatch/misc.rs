@@ -1,4 +1,4 @@
-//! Operations on the whole file system.
+//! Operations that belong nowhere else.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -6,8 +6,12 @@ use std::sync::Arc;
 use super::Shared;
 use super::by_default;
 use crate::Inode;
+use crate::Ioctl;
 use crate::Operations;
 use crate::StatvfsData;
+use crate::message::OwnedIoctl;
+use crate::reply::Block;
+use crate::reply::IoctlAnswer;
 use crate::request::Request;
 
 impl<O: Operations> Shared<O> {
@@ -17,5 +21,36 @@ impl<O: Operations> Shared<O> {
             self.unless_interrupted(&request, handler).await
         };
         let _ = request.answer(by_default(result, StatvfsData::default));
+    }
+
+    pub(super) async fn ioctl(self: Arc<Self>, request: Request, ioctl: Box<OwnedIoctl>) {
+        let arguments = Ioctl {
+            file: ioctl.file,
+            cmd: ioctl.cmd,
+            arg: ioctl.arg,
+            flags: ioctl.flags,
+            input: &ioctl.input,
+            output_size: ioctl.output_size,
+        };
+        let result = self.operations.ioctl(arguments, request.context()).await;
+        let _ = request.answer(result.map(|reply| IoctlAnswer {
+            reply,
+            flags: ioctl.flags,
+            output_size: ioctl.output_size,
+        }));
+    }
+
+    pub(super) async fn bmap(
+        self: Arc<Self>,
+        request: Request,
+        inode: Inode,
+        blocksize: u32,
+        index: u64,
+    ) {
+        let result = self
+            .operations
+            .bmap(inode, blocksize, index, request.context())
+            .await;
+        let _ = request.answer(result.map(Block));
     }
 }

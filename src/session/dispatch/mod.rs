@@ -151,6 +151,12 @@ pub(super) fn handle<O: Operations>(
         Operation::Fsyncdir { dir, datasync } => start!(fsyncdir(dir, datasync)),
         // misc
         Operation::Statfs { inode } => start!(statfs(inode)),
+        Operation::Ioctl(ioctl) => start!(ioctl(ioctl)),
+        Operation::Bmap {
+            inode,
+            blocksize,
+            index,
+        } => start!(bmap(inode, blocksize, index)),
         // xattr
         Operation::Setxattr {
             inode,
