@@ -16,6 +16,8 @@ use crate::Inode;
 use crate::IoctlFlags;
 use crate::LockType;
 use crate::OpenFlags;
+use crate::PollEvents;
+use crate::PollHandle;
 use crate::ReleaseFlags;
 use crate::RenameFlags;
 use crate::SetattrFields;
@@ -184,6 +186,11 @@ pub(crate) enum Operation {
         inode: Inode,
     },
     Ioctl(Box<OwnedIoctl>),
+    Poll {
+        file: FileRef,
+        events: PollEvents,
+        handle: Option<PollHandle>,
+    },
     Bmap {
         inode: Inode,
         blocksize: u32,
@@ -295,6 +302,7 @@ impl Operation {
             Self::Fsyncdir { .. } => const { &Kind::with_final_enosys("fsyncdir") },
             Self::Statfs { .. } => const { &Kind::new("statfs") },
             Self::Ioctl(_) => const { &Kind::new("ioctl") },
+            Self::Poll { .. } => const { &Kind::with_final_enosys("poll") },
             Self::Bmap { .. } => const { &Kind::with_final_enosys("bmap") },
             Self::Setxattr { .. } => const { &Kind::with_final_enosys("setxattr") },
             Self::Getxattr { .. } => const { &Kind::with_final_enosys("getxattr") },
@@ -342,7 +350,8 @@ impl Operation {
             | Self::Lseek { file, .. }
             | Self::Getlk { file, .. }
             | Self::Setlk { file, .. }
-            | Self::Flock { file, .. } => [file.inode, NONE],
+            | Self::Flock { file, .. }
+            | Self::Poll { file, .. } => [file.inode, NONE],
             Self::Ioctl(ioctl) => [ioctl.file.inode, NONE],
             Self::CopyFileRange(copy) => [copy.file_in.inode, copy.file_out.inode],
             Self::Readdir { dir, .. } | Self::Releasedir { dir } | Self::Fsyncdir { dir, .. } => {

@@ -20,6 +20,8 @@ use crate::Ioctl;
 use crate::IoctlReply;
 use crate::LockType;
 use crate::OpenFlags;
+use crate::PollEvents;
+use crate::PollHandle;
 use crate::ReaddirToken;
 use crate::ReleaseFlags;
 use crate::RenameFlags;
@@ -673,6 +675,24 @@ pub trait Operations: Send + Sync + 'static {
         ctx: &RequestContext,
     ) -> impl Future<Output = Result<IoctlReply>> + Send {
         let _ = (ioctl, ctx);
+        not_implemented()
+    }
+
+    /// Returns what the open file is ready for now (`poll`, `select`, `epoll`).
+    ///
+    /// `events` is what the caller wants to know; answering with more is fine. With a `handle`,
+    /// somebody waits: keep it, in place of the one before of the same open file, and call
+    /// [`PollHandle::notify`] as soon as the file is ready for something else; the kernel then calls
+    /// `poll` again. Not implemented: files are always ready to be read and written, and the kernel
+    /// never asks again.
+    fn poll(
+        &self,
+        file: FileRef,
+        events: PollEvents,
+        handle: Option<PollHandle>,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<PollEvents>> + Send {
+        drop((file, events, handle, ctx));
         not_implemented()
     }
 

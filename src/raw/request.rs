@@ -20,6 +20,7 @@ use crate::Errno;
 use crate::FileInfo;
 use crate::FileLock;
 use crate::IoctlRange;
+use crate::PollEvents;
 use crate::RequestContext;
 use crate::Result;
 use crate::StatvfsData;
@@ -211,6 +212,12 @@ impl RawRequest {
                 output.len(),
             )
         })
+    }
+
+    pub(crate) fn reply_poll(mut self, events: PollEvents) -> Result<()> {
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants.
+        ret(unsafe { sys::fuse_reply_poll(req, events.bits()) })
     }
 
     pub(crate) fn reply_bmap(mut self, index: u64) -> Result<()> {

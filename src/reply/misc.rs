@@ -1,9 +1,10 @@
-//! Answers to `ioctl` and `bmap`.
+//! Answers to `ioctl`, `poll` and `bmap`.
 
 use super::Reply;
 use super::refuse;
 use crate::IoctlFlags;
 use crate::IoctlReply;
+use crate::PollEvents;
 use crate::Result;
 use crate::raw::RawRequest;
 use crate::request::RequestInfo;
@@ -52,6 +53,12 @@ impl Reply for IoctlAnswer {
                 request.reply_ioctl_retry(&input, &output)
             }
         }
+    }
+}
+
+impl Reply for PollEvents {
+    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+        request.reply_poll(self)
     }
 }
 

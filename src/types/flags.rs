@@ -97,6 +97,42 @@ bitflags! {
         const _ = !0;
     }
 
+    /// What an open file is ready for, as in `poll(2)`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct PollEvents: u32 {
+        /// There is something to read.
+        #[doc(alias = "POLLIN")]
+        const IN = libc::POLLIN as u32;
+        /// There is something urgent to read.
+        #[doc(alias = "POLLPRI")]
+        const PRI = libc::POLLPRI as u32;
+        /// It can be written.
+        #[doc(alias = "POLLOUT")]
+        const OUT = libc::POLLOUT as u32;
+        /// An error; reported whether or not it was asked for.
+        #[doc(alias = "POLLERR")]
+        const ERR = libc::POLLERR as u32;
+        /// The other end has hung up; reported whether or not it was asked for.
+        #[doc(alias = "POLLHUP")]
+        const HUP = libc::POLLHUP as u32;
+        /// As `IN`.
+        #[doc(alias = "POLLRDNORM")]
+        const RDNORM = libc::POLLRDNORM as u32;
+        /// There is something of another priority to read.
+        #[doc(alias = "POLLRDBAND")]
+        const RDBAND = libc::POLLRDBAND as u32;
+        /// As `OUT`.
+        #[doc(alias = "POLLWRNORM")]
+        const WRNORM = libc::POLLWRNORM as u32;
+        /// Something of another priority can be written.
+        #[doc(alias = "POLLWRBAND")]
+        const WRBAND = libc::POLLWRBAND as u32;
+        /// The other end will write no more.
+        #[doc(alias = "POLLRDHUP")]
+        const RDHUP = libc::POLLRDHUP as u32;
+        const _ = !0;
+    }
+
     /// What the kernel says about the end of an open file.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct ReleaseFlags: u32 {

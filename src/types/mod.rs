@@ -23,6 +23,7 @@ pub use file_info::FileRef;
 pub use flags::AccessFlags;
 pub use flags::FallocateFlags;
 pub use flags::OpenFlags;
+pub use flags::PollEvents;
 pub use flags::RENAME_EXCHANGE;
 pub use flags::RENAME_NOREPLACE;
 pub use flags::ReleaseFlags;

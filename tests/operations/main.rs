@@ -14,6 +14,7 @@ mod ioctl;
 mod lock;
 mod misc;
 mod notify;
+mod poll;
 mod range;
 mod tree;
 mod xattr;

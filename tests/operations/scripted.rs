@@ -23,6 +23,8 @@ use libfuse3::IoctlFlags;
 use libfuse3::IoctlReply;
 use libfuse3::OpenFlags;
 use libfuse3::Operations;
+use libfuse3::PollEvents;
+use libfuse3::PollHandle;
 use libfuse3::ReaddirToken;
 use libfuse3::ReleaseFlags;
 use libfuse3::Rename;
@@ -75,6 +77,8 @@ pub(crate) enum Call {
     Statfs(Inode),
     /// File, command, argument, flags, input, room for output.
     Ioctl(FileRef, u32, u64, IoctlFlags, Vec<u8>, usize),
+    /// File, events, whether there is a handle.
+    Poll(FileRef, PollEvents, bool),
     Bmap(Inode, u32, u64),
     Setxattr(Inode, OsString, Vec<u8>, XattrFlags),
     Getxattr(Inode, OsString),
@@ -141,6 +145,7 @@ hooks! {
     fsyncdir: () -> (),
     statfs: () -> StatvfsData,
     ioctl: (&Ioctl) -> IoctlReply,
+    poll: (PollEvents, Option<PollHandle>) -> PollEvents,
     bmap: (u64) -> u64,
     setxattr: () -> (),
     getxattr: () -> Vec<u8>,
@@ -588,6 +593,17 @@ impl Operations for Scripted {
         let call = Call::Ioctl(file, cmd, arg, flags, input.to_vec(), output_size);
         self.record(call, ctx);
         answer_of!(self.ioctl(&ioctl))
+    }
+
+    async fn poll(
+        &self,
+        file: FileRef,
+        events: PollEvents,
+        handle: Option<PollHandle>,
+        ctx: &RequestContext,
+    ) -> Result<PollEvents> {
+        self.record(Call::Poll(file, events, handle.is_some()), ctx);
+        answer_of!(self.poll(events, handle))
     }
 
     async fn bmap(

@@ -6,13 +6,17 @@ use std::ffi::c_void;
 use libfuse_sys::fuse_conn_info;
 use libfuse_sys::fuse_file_info;
 use libfuse_sys::fuse_ino_t;
+use libfuse_sys::fuse_pollhandle;
 use libfuse_sys::fuse_req_t;
+use libfuse_sys::fuse_req_userdata;
 
 use super::bytes;
 use super::deliver;
 use super::open_file;
 use crate::Inode;
 use crate::IoctlFlags;
+use crate::PollEvents;
+use crate::PollHandle;
 use crate::message::Operation;
 use crate::message::OwnedIoctl;
 use crate::raw::conn_info;
@@ -75,6 +79,39 @@ pub(super) unsafe extern "C" fn ioctl(
     });
     // SAFETY: guaranteed by the caller, see above.
     unsafe { deliver(req, Operation::Ioctl(ioctl)) };
+}
+
+/// C: `fuse_lowlevel_ops::poll`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` and `ph` away.
+/// - `fi` lives until this function returns.
+pub(super) unsafe extern "C" fn poll(
+    req: fuse_req_t,
+    ino: fuse_ino_t,
+    fi: *mut fuse_file_info,
+    ph: *mut fuse_pollhandle,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { open_file(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    let events = unsafe { fi.as_ref() }.map_or(0, |fi| fi.poll_events);
+    // SAFETY: guaranteed by the caller, see above.
+    let session = unsafe { fuse_req_userdata(req) }.cast::<RawSession>();
+    // SAFETY: as above; every session's userdata is the pointer to its `RawSession` in an Arc.
+    let handle = unsafe { PollHandle::new(ph, session) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Poll {
+                file,
+                events: PollEvents::from_bits_retain(events),
+                handle,
+            },
+        )
+    };
 }
 
 /// C: `fuse_lowlevel_ops::bmap`.

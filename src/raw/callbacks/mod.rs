@@ -79,6 +79,7 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         // misc
         statfs: Some(misc::statfs),
         ioctl: Some(misc::ioctl),
+        poll: Some(misc::poll),
         bmap: Some(misc::bmap),
         // xattr
         setxattr: Some(xattr::setxattr),

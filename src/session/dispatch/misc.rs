@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::by_default;
+use crate::FileRef;
 use crate::Inode;
 use crate::Ioctl;
 use crate::Operations;
+use crate::PollEvents;
+use crate::PollHandle;
 use crate::StatvfsData;
 use crate::message::OwnedIoctl;
 use crate::reply::Block;
@@ -38,6 +41,20 @@ impl<O: Operations> Shared<O> {
             flags: ioctl.flags,
             output_size: ioctl.output_size,
         }));
+    }
+
+    pub(super) async fn poll(
+        self: Arc<Self>,
+        request: Request,
+        file: FileRef,
+        events: PollEvents,
+        handle: Option<PollHandle>,
+    ) {
+        let result = self
+            .operations
+            .poll(file, events, handle, request.context())
+            .await;
+        let _ = request.answer(result);
     }
 
     pub(super) async fn bmap(

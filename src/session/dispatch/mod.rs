@@ -152,6 +152,11 @@ pub(super) fn handle<O: Operations>(
         // misc
         Operation::Statfs { inode } => start!(statfs(inode)),
         Operation::Ioctl(ioctl) => start!(ioctl(ioctl)),
+        Operation::Poll {
+            file,
+            events,
+            handle,
+        } => start!(poll(file, events, handle)),
         Operation::Bmap {
             inode,
             blocksize,
