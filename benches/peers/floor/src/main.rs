@@ -95,9 +95,16 @@ fn serve(floor: &Floor, thread: usize, device: &File) -> io::Result<()> {
         slow: VecDeque::new(),
     };
     let mut reader = device;
+    // Blocks in `read`, but while answers are due some time: then it must not, since another thread
+    // may have read the message that was there to be read.
+    let mut blocks = true;
     loop {
-        if !answers.slow.is_empty()
-            && let Some(wait) = answers.send_due()?
+        let wait = answers.send_due()?;
+        if blocks != wait.is_none() {
+            blocks = !blocks;
+            set_blocking(device, blocks)?;
+        }
+        if let Some(wait) = wait
             && !readable_within(device, wait)?
         {
             continue;
@@ -105,7 +112,7 @@ fn serve(floor: &Floor, thread: usize, device: &File) -> io::Result<()> {
         let len = match reader.read(&mut buffer) {
             Ok(len) => len,
             Err(error) => match error.raw_os_error() {
-                // Interrupted; or the request was, before it could be read.
+                // Nothing there; interrupted; or the request was, before it could be read.
                 Some(libc::EINTR | libc::EAGAIN | libc::ENOENT) => continue,
                 Some(libc::ENODEV) => return Ok(()),
                 _ => return Err(error),
@@ -218,6 +225,15 @@ fn answer(floor: &Floor, request: &Request<'_>, answers: &mut Answers<'_>) -> io
     }
 }
 
+fn set_blocking(device: &File, blocks: bool) -> io::Result<()> {
+    let flags = if blocks { 0 } else { libc::O_NONBLOCK };
+    // SAFETY: the descriptor is open, and the argument a plain number.
+    match unsafe { libc::fcntl(device.as_raw_fd(), libc::F_SETFL, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Whether there is something to read before the time is up.
 fn readable_within(device: &File, wait: Duration) -> io::Result<bool> {
     let mut poll = libc::pollfd {
@@ -306,9 +322,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .enumerate()
             .map(|(thread, device)| scope.spawn(move || serve(floor, thread, device)))
             .collect();
-        let results = servers.into_iter().map(|server| server.join());
-        results.fold(Ok(()), |all, result| {
-            all.and(result.unwrap_or_else(|_| Err(io::Error::other("a thread panicked"))))
+        servers.into_iter().try_for_each(|server| {
+            let result = server.join();
+            result.unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
         })
     })?;
     Ok(())
