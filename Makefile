@@ -8,7 +8,15 @@ CARGO_FLAGS =
 
 CARGO_ALL = --workspace --all-features $(CARGO_FLAGS)
 
-.PHONY: help setup demo test check conformance bindings fmt
+# What the benchmark can do without, but not as well: it says so.
+BENCH_TOOLS = python perf strace
+
+# More flags for the benchmark: BENCH_FLAGS=--help shows them.
+BENCH_FLAGS =
+
+BENCH = benches/peers/Cargo.toml
+
+.PHONY: help setup demo test check conformance bench bench-quick bindings fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1~\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '~' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -24,6 +32,7 @@ test: setup ## Run all tests; with REQUIRE_FUSE=1 none may be skipped for want o
 
 check: setup ## Format, lints, docs, and the docs as docs.rs builds them, without libfuse3
 	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path $(BENCH)
 	cargo clippy --workspace $(CARGO_FLAGS) -- -D warnings
 	cargo clippy --all-targets $(CARGO_ALL) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps $(CARGO_ALL)
@@ -33,8 +42,16 @@ check: setup ## Format, lints, docs, and the docs as docs.rs builds them, withou
 conformance: setup ## Run the POSIX test suites against the examples
 	scripts/conformance.sh
 
+bench: setup ## Compare the speed with C's and that of other libraries, in 15 minutes on a quiet machine
+	@for tool in $(BENCH_TOOLS); do scripts/setup.sh --with $$tool || echo "Going on without $$tool."; done
+	@cargo run --quiet --release --manifest-path $(BENCH) --target-dir target/bench/build -p bench-runner -- $(BENCH_FLAGS)
+
+bench-quick: setup ## The same in two minutes, less exactly
+	@$(MAKE) --no-print-directory bench BENCH_FLAGS="--quick $(BENCH_FLAGS)"
+
 bindings: setup ## Rewrite the bindings that stand in for bindgen on docs.rs
 	scripts/bindings.sh
 
 fmt: ## Format the code
 	cargo fmt --all
+	cargo fmt --all --manifest-path $(BENCH)

@@ -12,6 +12,7 @@ have() {
     case $1 in
     libfuse3) pkg-config --exists 'fuse3 >= 3.10' 2>/dev/null ;;
     libclang) have_libclang ;;
+    python) have_python ;;
     compiler) command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
@@ -26,6 +27,12 @@ have_libclang() {
         return
     done
     return 1
+}
+
+# A python3 that can make virtual environments, and build modules of C code in them.
+have_python() {
+    python3 -c 'import ensurepip, os, sysconfig, venv
+assert os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h"))' 2>/dev/null
 }
 
 # True if one of the files exists; patterns without a match arrive as they are.
@@ -56,6 +63,12 @@ package() {
     apt-get:compiler) echo gcc libc6-dev ;;
     apk:compiler) echo build-base ;;
     *:compiler) echo gcc ;;
+
+    apt-get:python) echo python3-venv python3-dev ;;
+    dnf:python | zypper:python) echo python3-devel ;;
+    apk:python) echo python3-dev ;;
+
+    apt-get:perf) echo linux-perf ;;
 
     *:getfattr | *:setfattr) echo attr ;;
     *:getfacl | *:setfacl) echo acl ;;
