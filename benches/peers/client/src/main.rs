@@ -3,7 +3,7 @@
 //! ```text
 //! bench-client MOUNTPOINT OPERATION THREADS for SECONDS     as often as the time allows
 //! bench-client MOUNTPOINT OPERATION THREADS times COUNT     that often in each thread
-//! bench-client MOUNTPOINT slow THREADS                      one read each, all at once
+//! bench-client MOUNTPOINT slow THREADS for SECONDS          one read each, all at once; as many as end in time
 //! bench-client MOUNTPOINT messages 1                        what statfs has in f_files
 //! ```
 //!
@@ -58,12 +58,9 @@ fn run(arguments: &[&str]) -> io::Result<(u64, Duration)> {
     };
     let root = operation::open_root(Path::new(mountpoint))?;
     let threads = threads.parse().map_err(|_| usage())?;
-    match *operation {
-        "slow" => return slow::measure(&root, threads),
-        "messages" => return Ok((operation::statfs_files(&root)?, Duration::ZERO)),
-        _ => {}
+    if *operation == "messages" {
+        return Ok((operation::statfs_files(&root)?, Duration::ZERO));
     }
-    let operation = Operation::parse(operation).ok_or_else(usage)?;
     let extent = match extent {
         ["for", seconds] => {
             let seconds = seconds.parse().map_err(|_| usage())?;
@@ -72,6 +69,10 @@ fn run(arguments: &[&str]) -> io::Result<(u64, Duration)> {
         ["times", count] => Extent::Count(count.parse().map_err(|_| usage())?),
         _ => return Err(usage()),
     };
+    if let ("slow", Extent::Time(limit)) = (*operation, extent) {
+        return slow::measure(&root, threads, limit);
+    }
+    let operation = Operation::parse(operation).ok_or_else(usage)?;
     measure(&root, operation, threads, extent)
 }
 

@@ -26,8 +26,10 @@ pub enum Operation {
     Create,
     Read(usize),
     Write(usize),
-    /// `getdents`: READDIRPLUS, and FORGET of the inodes that came with it.
+    /// One `getdents`: READDIRPLUS.
     List,
+    /// All of the directory at once.
+    ListAll,
 }
 
 impl Operation {
@@ -45,6 +47,7 @@ impl Operation {
             "write-128k" => Self::Write(1 << 17),
             "write-1m" => Self::Write(1 << 20),
             "list" => Self::List,
+            "list-all" => Self::ListAll,
             _ => return None,
         })
     }
@@ -77,7 +80,7 @@ impl<'a> Worker<'a> {
     pub fn new(root: &'a OwnedFd, operation: Operation, thread: usize) -> io::Result<Self> {
         let size = match operation {
             Operation::Read(size) | Operation::Write(size) => size,
-            Operation::List => LIST_BUFFER,
+            Operation::List | Operation::ListAll => LIST_BUFFER,
             _ => 0,
         };
         // Touched, so that no page faults are measured.
@@ -111,6 +114,10 @@ impl<'a> Worker<'a> {
             Operation::Read(size) => self.read(size)?,
             Operation::Write(size) => self.write(size)?,
             Operation::List => return self.list(),
+            Operation::ListAll => {
+                while self.list()? > 0 {}
+                return Ok(tree::ENTRY_COUNT);
+            }
         }
         Ok(1)
     }

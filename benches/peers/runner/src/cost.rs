@@ -1,6 +1,7 @@
 //! What a request costs a server: system calls, context switches, instructions, processor time.
 //!
-//! From `perf stat` where it works; else system calls from `strace -c`; else both from /proc.
+//! Context switches and processor time are from /proc; instructions from `perf stat`, where it works;
+//! system calls from `perf stat`, else from `strace -c`, else, reads and writes only, from /proc.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,8 +14,11 @@ use crate::client;
 use crate::client::Measured;
 use crate::interrupted;
 use crate::peers::Places;
+use crate::placement::OneProcessor;
 use crate::rounds;
+use crate::rounds::Setting;
 use crate::rounds::client as on_mount;
+use crate::server::Counters;
 use crate::server::Server;
 use crate::server::spawn;
 
@@ -29,17 +33,20 @@ pub const OPERATIONS: [&str; 6] = [
 ];
 pub const QUICK_OPERATIONS: [&str; 2] = ["getattr", "read-128k"];
 
-/// About how long each count takes.
+/// In which setting: the one that leaves least to chance.
+pub const SETTING: Setting = rounds::TOGETHER;
+
+/// About how long what is only looked at takes, and how long what perf or strace slows down would take
+/// without them.
 const TIME: f64 = 0.25;
+const TIME_SLOWED: f64 = 0.05;
 const LIMIT: Duration = Duration::from_secs(30);
 
 const SYSTEM_CALLS: &str = "raw_syscalls:sys_enter";
 /// What perf counts at no cost for what is counted, and by which name it is reported.
-const EVENTS: [(&str, &str); 4] = [
+const EVENTS: [(&str, &str); 2] = [
     ("instructions:u", "user_instructions"),
     ("instructions:k", "kernel_instructions"),
-    ("context-switches", "context_switches"),
-    ("task-clock", "cpu_microseconds"),
 ];
 
 /// Counts per request, by name.
@@ -80,17 +87,19 @@ impl Tools {
     }
 
     pub fn describe(&self) -> String {
-        let events: Vec<_> = self.events.iter().map(|(event, _)| *event).collect();
-        let counts = match &events[..] {
-            [] => "context switches from /proc".to_owned(),
-            events => format!("perf stat ({})", events.join(", ")),
+        let instructions = match self.events.is_empty() {
+            true => "",
+            false => "; perf stat: instructions",
         };
         let system_calls = match (self.perf_system_calls, self.strace) {
-            (true, _) => "perf stat",
-            (false, true) => "strace -c",
-            (false, false) => "/proc (reads and writes only)",
+            (true, _) => "perf stat: system calls",
+            (false, true) => "strace -c: system calls",
+            (false, false) => "/proc: reads and writes, but no other system calls",
         };
-        format!("{counts}; system calls from {system_calls}")
+        format!(
+            "/proc: context switches and processor time{instructions}; \
+             {system_calls}"
+        )
     }
 }
 
@@ -134,62 +143,64 @@ pub fn measure(
     operation: &str,
     rate: f64,
 ) -> Costs {
-    let count = ((rate * TIME) as u64).clamp(200, 50_000).to_string();
+    let count = |time: f64| ((rate * time) as u64).clamp(500, 50_000).to_string();
+    let (count, few) = (count(TIME), count(TIME_SLOWED));
     let arguments = [operation, "1", "times", &count];
+    let few_arguments = [operation, "1", "times", &few];
     let mut costs = Costs::new();
 
+    // Undisturbed: what perf does at each context switch takes longer than a small request.
     let before = server.counters();
-    let events: Vec<_> = tools.events.iter().map(|(event, _)| *event).collect();
-    let report = match &events[..] {
-        [] => run(places, server, &arguments).map(|measured| (measured, String::new())),
-        events => perf(places, server, &events.join(","), &arguments),
-    };
-    let Some((measured, report)) = report else {
+    let Some(measured) = run(places, server, &arguments) else {
         return costs;
     };
-    let requests = measured.operations as f64;
     let after = server.counters();
-    for (event, name) in &tools.events {
-        let scale = if *event == "task-clock" { 1000.0 } else { 1.0 };
-        if let Some(value) = parse(&report, event) {
-            costs.insert(name, value * scale / requests);
+    let requests = measured.operations as f64;
+    let per_request = |count: fn(&Counters) -> u64| {
+        let counted = count(&after).saturating_sub(count(&before));
+        counted as f64 / requests
+    };
+    costs.insert("context_switches", per_request(|all| all.switches));
+    let microseconds = per_request(|all| all.nanoseconds) / 1000.0;
+    if microseconds > 0.0 {
+        costs.insert("cpu_microseconds", microseconds);
+    }
+
+    let events: Vec<_> = tools.events.iter().map(|(event, _)| *event).collect();
+    if !events.is_empty()
+        && let Some((few, report)) = perf(places, server, &events.join(","), &few_arguments)
+    {
+        let requests = few.operations as f64;
+        for (event, name) in &tools.events {
+            let value = parse(&report, event);
+            costs.extend(value.map(|value| (*name, value / requests)));
         }
     }
-    let switches = after.switches.saturating_sub(before.switches);
-    costs
-        .entry("context_switches")
-        .or_insert(switches as f64 / requests);
 
-    // Apart from the rest, since counting these makes each of them longer.
+    // Apart from the rest, since counting these costs instructions.
     let system_calls = match (tools.perf_system_calls, tools.strace) {
-        (true, _) => perf(places, server, SYSTEM_CALLS, &arguments)
-            .and_then(|(_, report)| parse(&report, SYSTEM_CALLS)),
-        (false, true) => strace(places, server, &arguments),
+        (true, _) => perf(places, server, SYSTEM_CALLS, &few_arguments)
+            .and_then(|(few, report)| Some((few, parse(&report, SYSTEM_CALLS)?))),
+        (false, true) => strace(places, server, &few_arguments),
         (false, false) => None,
     };
     let (name, system_calls) = match system_calls {
-        Some(calls) => ("system_calls", calls),
-        None => {
-            let calls = after
-                .reads_and_writes
-                .saturating_sub(before.reads_and_writes);
-            ("reads_and_writes", calls as f64)
-        }
+        Some((few, calls)) => ("system_calls", calls / few.operations as f64),
+        None => ("reads_and_writes", per_request(|all| all.reads_and_writes)),
     };
-    costs.insert(name, system_calls / requests);
+    costs.insert(name, system_calls);
     costs
 }
 
 fn run(places: &Places, server: &mut Server, arguments: &[&str]) -> Option<Measured> {
     let command = on_mount(places, server, arguments);
-    report(server, |server| client::run(server, command, LIMIT, None))
+    report(server, command)
 }
 
-fn report(
-    server: &mut Server,
-    run: impl FnOnce(&mut Server) -> Result<Measured, String>,
-) -> Option<Measured> {
-    let result = run(server);
+/// Runs the client, or something around it, on the server's processor.
+fn report(server: &mut Server, mut command: Command) -> Option<Measured> {
+    let _placed = OneProcessor::new(server, &mut command);
+    let result = client::run(server, command, LIMIT, None);
     if let Err(error) = &result
         && !interrupted()
     {
@@ -214,13 +225,14 @@ fn perf(
         .arg(&file);
     command.args(["-p", &server.pid().to_string(), "--"]);
     command.arg(client.get_program()).args(client.get_args());
-    let measured = report(server, |server| client::run(server, command, LIMIT, None))?;
+    let measured = report(server, command)?;
     let text = fs::read_to_string(&file).ok()?;
     Some((measured, text))
 }
 
-/// Runs the client with `strace -c` watching the server: the number of system calls.
-fn strace(places: &Places, server: &mut Server, arguments: &[&str]) -> Option<f64> {
+/// Runs the client with `strace -c` watching the server: what the client has measured, and the
+/// number of system calls.
+fn strace(places: &Places, server: &mut Server, arguments: &[&str]) -> Option<(Measured, f64)> {
     let file = places.output.join("strace.txt");
     let mut command = Command::new("strace");
     command.args(["-f", "-q", "-c", "-o"]).arg(&file);
@@ -235,11 +247,12 @@ fn strace(places: &Places, server: &mut Server, arguments: &[&str]) -> Option<f6
     // SAFETY: the process has not been waited for, so that the number is still its own.
     unsafe { libc::kill(pid, libc::SIGINT) };
     drop(strace.wait());
-    measured?;
+    let measured = measured?;
     let report = fs::read_to_string(&file).ok()?;
     // % time  seconds  usecs/call  calls  [errors]  total
     let total = report.lines().rev().find(|line| line.ends_with("total"))?;
-    total.split_whitespace().nth(3)?.parse().ok()
+    let calls = total.split_whitespace().nth(3)?.parse().ok()?;
+    Some((measured, calls))
 }
 
 /// Which operations to account for.

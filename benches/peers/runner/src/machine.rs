@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
@@ -9,17 +11,19 @@ use serde_json::json;
 use crate::peers::Places;
 use crate::peers::output;
 
+const WATCH: Duration = Duration::from_millis(300);
+const MUCH: f64 = 0.05;
+
 pub struct Machine {
     /// What it is, and which it is.
     pub facts: Vec<(&'static str, String)>,
-    pub load: f64,
+    /// The part of all processors' time that others used, before each round.
+    pub used_by_others: Vec<f64>,
 }
 
 impl Machine {
     pub fn look(places: &Places) -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let load = read("/proc/loadavg");
-        let load = load.split(' ').next().and_then(|load| load.parse().ok());
         let cpuinfo = read("/proc/cpuinfo");
         let cpu = cpuinfo
             .lines()
@@ -65,12 +69,25 @@ impl Machine {
         ];
         Self {
             facts,
-            load: load.unwrap_or(0.0),
+            used_by_others: Vec::new(),
         }
     }
 
-    pub fn is_busy(&self) -> bool {
-        self.load > 0.5
+    /// Looks what others do while we do nothing. (The load average would be of no use: it has the ten
+    /// thousand threads of an earlier run in it.)
+    pub fn watch(&mut self) {
+        let used = used_processors();
+        sleep(WATCH);
+        if let (Some((busy, all)), Some((busy_then, all_then))) = (used_processors(), used) {
+            let (busy, all) = (busy - busy_then, all - all_then);
+            self.used_by_others.push(busy / all.max(1.0));
+        }
+    }
+
+    /// The most that others used, if it was so much that the figures are of no use.
+    pub fn is_busy(&self) -> Option<f64> {
+        let most = self.used_by_others.iter().copied().reduce(f64::max)?;
+        (most > MUCH).then_some(most)
     }
 
     pub fn to_json(&self) -> Value {
@@ -78,9 +95,20 @@ impl Machine {
         let mut object: serde_json::Map<_, _> = facts
             .map(|(name, value)| ((*name).to_owned(), json!(value)))
             .collect();
-        object.insert("load".to_owned(), json!(self.load));
+        object.insert("used_by_others".to_owned(), json!(self.used_by_others));
         Value::Object(object)
     }
+}
+
+/// The time that all processors were busy, and all time, in ticks.
+fn used_processors() -> Option<(f64, f64)> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?;
+    // user, nice, system, idle, iowait, irq, softirq, steal
+    let fields = fields.split_whitespace().take(8);
+    let ticks: Vec<f64> = fields.filter_map(|field| field.parse().ok()).collect();
+    let all = ticks.iter().sum::<f64>();
+    Some((all - ticks.get(3)? - ticks.get(4)?, all))
 }
 
 /// The version of a package in a Cargo.lock.

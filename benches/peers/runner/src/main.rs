@@ -5,6 +5,7 @@ mod cost;
 mod machine;
 mod options;
 mod peers;
+mod placement;
 mod report;
 mod rounds;
 mod server;
@@ -80,18 +81,22 @@ fn run(options: &Options) -> Result<(), String> {
         return soak::run(&places, &mut servers[0], millions);
     }
 
-    let machine = Machine::look(&places);
-    if machine.is_busy() {
-        let load = machine.load;
-        eprintln!("The machine is busy (load {load}): do not rely on the figures.");
-    }
+    let mut machine = Machine::look(&places);
     let begin = Instant::now();
     let end = begin + options.total();
     let mut outcomes = at_rest(&places, &mut servers);
+    list_all(&places, &mut servers);
     check_mount_options(&outcomes);
 
     let reserved = reserve(options, &tests, servers.len());
-    let rates = rounds::measure(&places, options, &tests, &mut servers, end - reserved);
+    let rates = rounds::measure(
+        &places,
+        options,
+        &mut machine,
+        &tests,
+        &mut servers,
+        end - reserved,
+    );
     for (outcome, server) in outcomes.iter_mut().zip(&servers) {
         outcome.peak = server.status("VmHWM").unwrap_or(0);
         outcome.threads_after = server.status("Threads").unwrap_or(0);
@@ -102,11 +107,14 @@ fn run(options: &Options) -> Result<(), String> {
     if options.cost {
         messages = count_messages(&places, &tests, &mut servers);
         for operation in cost::operations(options.quick, &tests) {
+            if interrupted() {
+                break;
+            }
             eprintln!("counting what {operation} costs");
             for number in 0..servers.len() {
                 let measured = rates.iter().find(|rates| {
                     rates.server == number
-                        && rates.test.threads == 1
+                        && rates.test.setting == cost::SETTING
                         && rates.test.operation == operation
                 });
                 let rate = measured.and_then(rounds::Rates::median);
@@ -118,6 +126,9 @@ fn run(options: &Options) -> Result<(), String> {
             }
         }
     }
+    for (outcome, server) in outcomes.iter_mut().zip(&servers) {
+        outcome.failed.clone_from(&server.failed);
+    }
     if options.slow {
         for (outcome, server) in outcomes.iter_mut().zip(&mut servers) {
             if server.failed.is_none() && !interrupted() {
@@ -126,13 +137,10 @@ fn run(options: &Options) -> Result<(), String> {
             }
         }
     }
+    drop(servers);
     if interrupted() {
         return Err("interrupted; everything is unmounted".to_owned());
     }
-    for (outcome, server) in outcomes.iter_mut().zip(&servers) {
-        outcome.failed.clone_from(&server.failed);
-    }
-    drop(servers);
 
     let results = Results {
         machine: &machine,
@@ -179,12 +187,15 @@ fn clean_up(places: &Places) {
     }
 }
 
+/// Servers that cannot be built or started, and why.
+type LeftOut = Vec<(Peer, String)>;
+
 /// Builds and starts all servers. Those that cannot be are left out.
 fn start(
     places: &Places,
     builder: &mut Builder<'_>,
     wanted: Vec<Peer>,
-) -> Result<(Vec<Server>, Vec<(Peer, String)>), String> {
+) -> Result<(Vec<Server>, LeftOut), String> {
     let mountpoints = places.output.join("mnt");
     let logs = places.output.join("log");
     fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
@@ -243,6 +254,21 @@ fn at_rest(places: &Places, servers: &mut [Server]) -> Vec<Outcome> {
     outcomes
 }
 
+/// Lists the large directory once: all that are measured later are of inodes that the kernel knows,
+/// however far each server gets in the time of a measurement.
+fn list_all(places: &Places, servers: &mut [Server]) {
+    for server in servers {
+        if interrupted() || server.failed.is_some() {
+            continue;
+        }
+        eprintln!("listing all of {} once", server.peer.name);
+        let command = rounds::client(places, server, &["list-all", "1", "times", "1"]);
+        if let Err(error) = client::run(server, command, Duration::from_secs(30), None) {
+            eprintln!("{} is out: {error}", server.peer.name);
+        }
+    }
+}
+
 /// What one server's mount has to do for the kernel, that of another has to do as well.
 fn check_mount_options(outcomes: &[Outcome]) {
     // `nosuid` and `nodev` make no difference to these measurements.
@@ -262,8 +288,9 @@ fn check_mount_options(outcomes: &[Outcome]) {
 /// How long what follows the rounds is expected to take.
 fn reserve(options: &Options, tests: &[rounds::Test], servers: usize) -> Duration {
     let costs = cost::operations(options.quick, tests).len() * servers;
-    let cost = Duration::from_millis(1000) * costs as u32;
-    let slow = Duration::from_millis(if options.quick { 3500 } else { 6500 }) * servers as u32;
+    let cost = Duration::from_millis(600) * costs as u32;
+    // Half of the servers are done with it in two seconds.
+    let slow = Duration::from_millis(if options.quick { 3300 } else { 5200 }) * servers as u32;
     let cost = if options.cost { cost } else { Duration::ZERO };
     let slow = if options.slow { slow } else { Duration::ZERO };
     // No matter what, half of the time is for the rounds.

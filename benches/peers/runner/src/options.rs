@@ -65,7 +65,7 @@ impl Options {
             }
         }
         options.quick = quick;
-        options.minutes = minutes.unwrap_or(if quick { 2.0 } else { 14.0 });
+        options.minutes = minutes.unwrap_or(if quick { 1.8 } else { 14.0 });
         options.rounds = rounds.unwrap_or(if quick { 2 } else { 5 });
         if options.rounds == 0 {
             return Err("--rounds must be at least 1".to_owned());

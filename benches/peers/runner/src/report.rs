@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::cost;
 use crate::cost::Costs;
 use crate::machine::Machine;
 use crate::options::Options;
@@ -13,8 +14,10 @@ use crate::peers::Peer;
 use crate::peers::REFERENCE;
 use crate::rounds::LARGE;
 use crate::rounds::Rates;
+use crate::rounds::SETTINGS;
 use crate::rounds::SMALL;
-use crate::rounds::THREADS;
+use crate::rounds::Setting;
+use crate::rounds::Test;
 use crate::slow::Slow;
 use crate::targets;
 
@@ -56,32 +59,27 @@ impl Results<'_> {
         self.server(name).map(|server| &self.outcomes[server])
     }
 
-    pub fn rates(&self, name: &str, operation: &str, threads: usize) -> Option<&Rates> {
+    pub fn rates(&self, name: &str, operation: &str, setting: Setting) -> Option<&Rates> {
         let server = self.server(name)?;
         self.rates.iter().find(|rates| {
-            rates.server == server
-                && rates.test.threads == threads
-                && rates.test.operation == operation
+            let test = rates.test;
+            rates.server == server && test.setting == setting && test.operation == operation
         })
     }
 
     /// How often `a` does it for each time that `b` does.
-    pub fn ratio(&self, a: &str, b: &str, operation: &str, threads: usize) -> Option<f64> {
-        let a = self.rates(a, operation, threads)?;
-        a.ratio(self.rates(b, operation, threads)?)
+    pub fn ratio(&self, a: &str, b: &str, operation: &str, setting: Setting) -> Option<f64> {
+        let a = self.rates(a, operation, setting)?;
+        a.ratio(self.rates(b, operation, setting)?)
     }
 
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
         self.facts(&mut text);
-        for threads in THREADS {
-            self.rate_table(&mut text, "Small requests", &SMALL, threads);
-            self.rate_table(
-                &mut text,
-                "Large requests, and entries listed",
-                &LARGE,
-                threads,
-            );
+        for setting in SETTINGS {
+            self.rate_table(&mut text, "Small requests", &SMALL, setting);
+            let title = "Large requests, and entries listed";
+            self.rate_table(&mut text, title, &LARGE, setting);
         }
         self.cost_tables(&mut text);
         self.memory_table(&mut text);
@@ -106,29 +104,27 @@ impl Results<'_> {
         for (peer, why) in &self.left_out {
             _ = writeln!(text, "- `{}` is left out: {why}", peer.name);
         }
-        if self.machine.is_busy() {
-            let load = self.machine.load;
+        if let Some(most) = self.machine.is_busy() {
+            let most = most * 100.0;
             _ = writeln!(
                 text,
-                "\n**The machine was busy (load {load}) when this began: do not rely on these figures.**"
+                "\n**Others used up to {most:.0} % of the processors: do not rely on these figures.**"
             );
         }
     }
 
-    fn rate_table(&self, text: &mut String, title: &str, operations: &[&str], threads: usize) {
+    fn rate_table(&self, text: &mut String, title: &str, operations: &[&str], setting: Setting) {
         let measured = |operation: &&&str| {
-            self.rates
-                .iter()
-                .any(|rates| rates.test.operation == **operation && rates.test.threads == threads)
+            let mut tests = self.rates.iter().map(|rates| rates.test);
+            tests.any(|test| test.operation == **operation && test.setting == setting)
         };
         let operations: Vec<&str> = operations.iter().filter(measured).copied().collect();
         if operations.is_empty() {
             return;
         }
-        let plural = if threads == 1 { "" } else { "s" };
         _ = writeln!(
             text,
-            "\n### {title}: {threads} client thread{plural}\n\nPer second; in brackets relative to `{REFERENCE}`.\n"
+            "\n### {title}: {setting}\n\nPer second; in brackets relative to `{REFERENCE}`.\n"
         );
         let header = std::iter::once("").chain(operations.iter().copied());
         let mut table = vec![header.map(str::to_owned).collect()];
@@ -136,9 +132,9 @@ impl Results<'_> {
             let name = outcome.peer.name;
             let mut row = vec![format!("`{name}`")];
             for operation in &operations {
-                let rates = self.rates(name, operation, threads);
+                let rates = self.rates(name, operation, setting);
                 let rate = rates.and_then(Rates::median).map(rate);
-                let ratio = self.ratio(name, REFERENCE, operation, threads);
+                let ratio = self.ratio(name, REFERENCE, operation, setting);
                 row.push(match (rate, ratio) {
                     (Some(rate), Some(ratio)) => format!("{rate} ({ratio:.2})"),
                     (Some(rate), None) => rate,
@@ -147,6 +143,13 @@ impl Results<'_> {
             }
             table.push(row);
         }
+        let mut row = vec![format!("`{REFERENCE}`, highest / lowest")];
+        for operation in &operations {
+            let rates = self.rates(REFERENCE, operation, setting);
+            let spread = rates.and_then(Rates::spread);
+            row.push(spread.map_or("-".to_owned(), |spread| format!("{spread:.2}")));
+        }
+        table.push(row);
         write_table(text, &table);
     }
 
@@ -172,7 +175,8 @@ impl Results<'_> {
         if !operations.is_empty() {
             _ = writeln!(
                 text,
-                "\n### What a request costs the server: 1 client thread\n\nFrom {}.",
+                "\n### What a request costs the server: {}\n\nCounted by {}.",
+                cost::SETTING,
                 self.tools
             );
         }
@@ -285,16 +289,19 @@ impl Results<'_> {
         if targets.is_empty() {
             return;
         }
-        _ = writeln!(text, "\n### Targets\n");
-        let header = ["target", "at least", "is", ""];
+        let met = targets.iter().filter(|target| target.is_met()).count();
+        let all = targets.len();
+        _ = writeln!(text, "\n### Targets: {met} of {all} met\n");
+        let header = ["target", "wanted", "is", ""];
         let mut table = vec![header.map(str::to_owned).to_vec()];
         for target in targets {
-            let met = if target.is_met() { "met" } else { "**missed**" };
+            let missing = target.missing();
+            let met = missing.map_or("met".to_owned(), |by| format!("**missed** by {by}"));
             table.push(vec![
                 target.what.clone(),
                 target.wanted_text(),
                 target.is_text(),
-                met.to_owned(),
+                met,
             ]);
         }
         write_table(text, &table);
@@ -305,10 +312,15 @@ impl Results<'_> {
         for (number, outcome) in self.outcomes.iter().enumerate() {
             let mut rates = serde_json::Map::new();
             for each in self.rates.iter().filter(|rates| rates.server == number) {
-                let test = &each.test;
-                let name = format!("{}/{}", test.operation, test.threads);
+                let Test { operation, setting } = each.test;
+                let place = if setting.one_processor {
+                    "-together"
+                } else {
+                    ""
+                };
+                let name = format!("{operation}/{}{place}", setting.threads);
                 let peer = outcome.peer.name;
-                let ratio = self.ratio(peer, REFERENCE, &test.operation, test.threads);
+                let ratio = self.ratio(peer, REFERENCE, operation, setting);
                 let value = json!({
                     "median": each.median(),
                     "ratio": ratio,

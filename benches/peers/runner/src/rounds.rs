@@ -1,13 +1,16 @@
 //! The rounds: each measurement on all servers in turn, over and over.
 
+use std::fmt;
 use std::process::Command;
 use std::time::Duration;
 use std::time::Instant;
 
 use crate::client;
 use crate::interrupted;
+use crate::machine::Machine;
 use crate::options::Options;
 use crate::peers::Places;
+use crate::placement::OneProcessor;
 use crate::server::Server;
 
 /// What the client can do, in the order of the tables.
@@ -15,19 +18,49 @@ pub const SMALL: [&str; 7] = [
     "getattr", "lookup", "stat", "open", "create", "read-4k", "write-4k",
 ];
 pub const LARGE: [&str; 5] = ["read-128k", "write-128k", "read-1m", "write-1m", "list"];
-/// How many threads do it.
-pub const THREADS: [usize; 2] = [1, 4];
+
+/// How many client threads there are, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub threads: usize,
+    /// Client and server share one processor.
+    pub one_processor: bool,
+}
+
+pub const TOGETHER: Setting = Setting {
+    threads: 1,
+    one_processor: true,
+};
+pub const FREE: Setting = Setting {
+    threads: 1,
+    one_processor: false,
+};
+pub const FOUR: Setting = Setting {
+    threads: 4,
+    one_processor: false,
+};
+pub const SETTINGS: [Setting; 3] = [TOGETHER, FREE, FOUR];
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.threads, self.one_processor) {
+            (1, true) => write!(f, "1 client thread on the server's processor"),
+            (1, false) => write!(f, "1 client thread"),
+            (threads, _) => write!(f, "{threads} client threads"),
+        }
+    }
+}
 
 /// A measurement shorter than this says nothing.
 const SHORTEST: Duration = Duration::from_millis(20);
 /// How much longer than asked for a client may take before its server is given up.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// What is measured: an operation and a number of client threads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Test {
-    pub operation: String,
-    pub threads: usize,
+    pub operation: &'static str,
+    pub setting: Setting,
 }
 
 /// The rates of one server in one test, by round; `None` where it failed.
@@ -53,13 +86,10 @@ pub fn tests(options: &Options) -> Result<Vec<Test>, String> {
             ));
         }
     }
-    let tests = THREADS.into_iter().flat_map(|threads| {
-        known().map(move |operation| Test {
-            operation: operation.to_owned(),
-            threads,
-        })
-    });
-    Ok(tests.filter(|test| wanted(&test.operation)).collect())
+    let tests = SETTINGS
+        .into_iter()
+        .flat_map(|setting| known().map(move |operation| Test { operation, setting }));
+    Ok(tests.filter(|test| wanted(test.operation)).collect())
 }
 
 /// The client on a server's mount.
@@ -73,14 +103,15 @@ pub fn client(places: &Places, server: &Server, arguments: &[&str]) -> Command {
 pub fn measure(
     places: &Places,
     options: &Options,
+    machine: &mut Machine,
     tests: &[Test],
     servers: &mut [Server],
     end: Instant,
 ) -> Vec<Rates> {
     let mut all: Vec<Rates> = Vec::new();
-    for test in tests {
+    for &test in tests {
         for server in 0..servers.len() {
-            let (test, rounds) = (test.clone(), Vec::new());
+            let rounds = Vec::new();
             all.push(Rates {
                 test,
                 server,
@@ -94,6 +125,10 @@ pub fn measure(
     // Starting a client, and warming up.
     let mut overhead = Duration::from_millis(15);
     for round in 0..rounds {
+        machine.watch();
+        if round == 0 && machine.is_busy().is_some() {
+            eprintln!("The machine is busy: do not rely on the figures.");
+        }
         let left = end.saturating_duration_since(Instant::now());
         let slot = left / per_round / (rounds - round);
         // The client warms up for a fifth of the time that it measures.
@@ -122,10 +157,14 @@ fn measure_one(places: &Places, test: &Test, time: Duration, server: &mut Server
     if server.failed.is_some() {
         return None;
     }
-    let threads = test.threads.to_string();
+    let Test { operation, setting } = test;
+    let threads = setting.threads.to_string();
     let seconds = time.as_secs_f64().to_string();
-    let arguments = [test.operation.as_str(), &threads, "for", &seconds];
-    let command = client(places, server, &arguments);
+    let mut command = client(places, server, &[operation, &threads, "for", &seconds]);
+    let _placed = match setting.one_processor {
+        true => OneProcessor::new(server, &mut command),
+        false => None,
+    };
     match client::run(server, command, time * 2 + GRACE, None) {
         Ok(measured) => Some(measured.per_second()),
         Err(error) if interrupted() => {
@@ -133,9 +172,8 @@ fn measure_one(places: &Places, test: &Test, time: Duration, server: &mut Server
             None
         }
         Err(error) => {
-            let Test { operation, threads } = test;
             let name = server.peer.name;
-            eprintln!("{name} is out: {operation} with {threads} client threads: {error}");
+            eprintln!("{name} is out: {operation}, {setting}: {error}");
             None
         }
     }
@@ -153,10 +191,9 @@ fn progress(
     let done = f64::from(round) + index as f64 / tests as f64;
     let percent = done / f64::from(rounds) * 100.0;
     let left = end.saturating_duration_since(Instant::now()).as_secs();
-    let Test { operation, threads } = test;
-    let plural = if *threads == 1 { "" } else { "s" };
+    let Test { operation, setting } = test;
     eprintln!(
-        "round {} of {rounds}: {operation}, {threads} client thread{plural} \
+        "round {} of {rounds}: {operation}, {setting} \
          [{percent:.0} %, {}:{:02} gone, {}:{:02} left]",
         round + 1,
         begin.elapsed().as_secs() / 60,
@@ -182,6 +219,14 @@ impl Rates {
         median(self.rounds.iter().copied().flatten().collect())
     }
 
+    /// The highest rate by the lowest: 1 where nothing else disturbs.
+    pub fn spread(&self) -> Option<f64> {
+        let rates = || self.rounds.iter().copied().flatten();
+        let highest = rates().reduce(f64::max)?;
+        let lowest = rates().reduce(f64::min)?;
+        Some(highest / lowest)
+    }
+
     /// The median of the ratios to another server in the same round, a few seconds apart.
     pub fn ratio(&self, other: &Self) -> Option<f64> {
         let pairs = self.rounds.iter().zip(&other.rounds);
@@ -204,8 +249,8 @@ mod tests {
     fn ratios_are_made_within_rounds() {
         let rates = |rounds: &[f64]| Rates {
             test: Test {
-                operation: "getattr".to_owned(),
-                threads: 1,
+                operation: "getattr",
+                setting: FREE,
             },
             server: 0,
             rounds: rounds.iter().map(|rate| Some(*rate)).collect(),

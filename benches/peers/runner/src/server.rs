@@ -88,12 +88,19 @@ impl Server {
     }
 
     /// Makes all requests fail, those that hang included.
-    pub fn abort(&self) {
-        if self.connection != 0 {
-            let switch = format!("/sys/fs/fuse/connections/{}/abort", self.connection);
-            if let Err(error) = fs::write(&switch, "1") {
-                eprintln!("{}: cannot abort: {switch}: {error}", self.peer.name);
-            }
+    pub fn abort(&mut self) {
+        if self.connection == 0 {
+            return;
+        }
+        let switch = format!("/sys/fs/fuse/connections/{}/abort", self.connection);
+        if fs::write(&switch, "1").is_ok() {
+            return;
+        }
+        // Nobody has mounted fusectl there. To force it takes root.
+        let forced = umount(&self.mountpoint, libc::MNT_FORCE | libc::MNT_DETACH);
+        if forced.is_err() && mountinfo(&self.mountpoint).is_some() {
+            // With the last descriptor of its device the connection ends.
+            drop(self.child.kill());
         }
     }
 
@@ -111,7 +118,8 @@ impl Server {
         drop(fs::write(format!("/proc/{}/clear_refs", self.pid()), "5"));
     }
 
-    /// Context switches of all threads that there are, and read and write calls of all there ever were.
+    /// Context switches and processor time of all threads that there are, and read and write calls of all
+    /// there ever were.
     pub fn counters(&self) -> Counters {
         let proc = PathBuf::from(format!("/proc/{}", self.pid()));
         let sum = |text: &str, keys: &[&str]| -> u64 {
@@ -121,19 +129,23 @@ impl Server {
                 .filter_map(|(_, value)| value.trim().parse::<u64>().ok())
                 .sum()
         };
-        let tasks = fs::read_dir(proc.join("task")).into_iter().flatten();
-        let switches = tasks
-            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok())
-            .map(|status| {
-                sum(
-                    &status,
-                    &["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"],
-                )
-            })
-            .sum();
+        let (mut switches, mut nanoseconds) = (0, 0);
+        for task in fs::read_dir(proc.join("task"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+            let keys = ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"];
+            switches += sum(&read("status"), &keys);
+            let schedstat = read("schedstat");
+            let first = schedstat.split(' ').next();
+            nanoseconds += first.and_then(|first| first.parse().ok()).unwrap_or(0);
+        }
         let io = fs::read_to_string(proc.join("io")).unwrap_or_default();
         Counters {
             switches,
+            nanoseconds,
             reads_and_writes: sum(&io, &["syscr", "syscw"]),
         }
     }
@@ -143,17 +155,22 @@ impl Server {
 #[derive(Clone, Copy)]
 pub struct Counters {
     pub switches: u64,
+    /// 0 where the kernel does not tell.
+    pub nanoseconds: u64,
     pub reads_and_writes: u64,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let limit = Duration::from_secs(3);
         unmount(&self.mountpoint);
-        if !ends_within(&mut self.child, Duration::from_secs(3)) {
-            // Something is in flight: a detached mount ends only when nobody uses it.
+        if !ends_within(&mut self.child, limit) {
+            // A detached mount ends only when nobody uses it, in no other mount namespace either.
             self.abort();
+            // SAFETY: the process has not been waited for, so that the number is still its own.
+            unsafe { libc::kill(self.pid().cast_signed(), libc::SIGTERM) };
         }
-        if !ends_within(&mut self.child, Duration::from_secs(3)) {
+        if !ends_within(&mut self.child, limit) {
             eprintln!("{}: does not end, killed", self.peer.name);
             drop(self.child.kill());
             drop(self.child.wait());
@@ -191,12 +208,25 @@ pub fn spawn(command: &mut Command) -> Result<Child, String> {
     spawned.map_err(|error| format!("{name}: {error}"))
 }
 
-/// The line of /proc/self/mountinfo for a mountpoint without blanks.
+/// The line of /proc/self/mountinfo for a mountpoint.
 fn mountinfo(mountpoint: &Path) -> Option<String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let escaped = escape(mountpoint.to_str()?);
     let mut lines = mounts.lines().rev();
-    let found = lines.find(|line| line.split(' ').nth(4).map(Path::new) == Some(mountpoint));
+    let found = lines.find(|line| line.split(' ').nth(4) == Some(&escaped));
     found.map(str::to_owned)
+}
+
+/// A path as the kernel writes it there.
+fn escape(path: &str) -> String {
+    let mut escaped = String::new();
+    for char in path.chars() {
+        match char {
+            ' ' | '\t' | '\n' | '\\' => escaped += &format!("\\{:03o}", u32::from(char)),
+            _ => escaped.push(char),
+        }
+    }
+    escaped
 }
 
 fn connection_of(mountpoint: &Path) -> Option<u32> {
@@ -210,16 +240,32 @@ pub fn unmount(mountpoint: &Path) {
     if mountinfo(mountpoint).is_none() {
         return;
     }
-    let Ok(path) = CString::new(mountpoint.as_os_str().as_bytes()) else {
-        return;
-    };
-    // SAFETY: the path is NUL-terminated.
-    if unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) } == 0 {
+    // With force nothing hangs, and the server learns of it at once.
+    if umount(mountpoint, libc::MNT_FORCE | libc::MNT_DETACH).is_ok() {
         return;
     }
     let mut fusermount = Command::new("fusermount3");
     let result = fusermount.args(["-u", "-z"]).arg(mountpoint).status();
     if !result.is_ok_and(|status| status.success()) {
         eprintln!("cannot unmount {}", mountpoint.display());
+    }
+}
+
+fn umount(mountpoint: &Path, flags: i32) -> io::Result<()> {
+    let path = CString::new(mountpoint.as_os_str().as_bytes())?;
+    // SAFETY: the path is NUL-terminated.
+    match unsafe { libc::umount2(path.as_ptr(), flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_are_escaped_as_in_mountinfo() {
+        assert_eq!(escape("/a b\\c"), "/a\\040b\\134c");
     }
 }

@@ -8,18 +8,17 @@ use crate::peers::Places;
 use crate::rounds::client as on_mount;
 use crate::server::Server;
 
-/// More and more reads, as long as they take hardly longer than one.
-const STEPS: [u64; 4] = [4, 40, 400, READS];
-const QUICK_STEPS: [u64; 2] = [4, READS];
 pub const READS: u64 = 10_000;
-const HARDLY_LONGER: Duration = Duration::from_millis(1500);
-/// A server that takes so long for some hundreds of reads is not waited for.
-const LIMIT: Duration = Duration::from_secs(40);
+/// What has not ended by then is not waited for.
+const LIMIT: Duration = Duration::from_secs(6);
+const QUICK_LIMIT: Duration = Duration::from_millis(2500);
+/// How much longer the client may take to start its threads, and to end them.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct Slow {
-    /// How many reads were really made at once, and how long they took.
+    /// How many of the reads ended within the limit, and when the last of these did.
     pub reads: u64,
     pub time: Duration,
     /// Threads of the server before, and the most there were.
@@ -33,7 +32,7 @@ pub struct Slow {
 impl Slow {
     /// How long all reads would take, if they went on as they did.
     pub fn total(&self) -> Duration {
-        self.time * u32::try_from(READS / self.reads.max(1)).unwrap_or(1)
+        self.time.mul_f64(READS as f64 / self.reads.max(1) as f64)
     }
 
     pub fn is_extrapolated(&self) -> bool {
@@ -52,29 +51,21 @@ pub fn measure(places: &Places, quick: bool, server: &mut Server) -> Option<Slow
         peak: 0,
         failed: None,
     };
-    let steps: &[u64] = if quick { &QUICK_STEPS } else { &STEPS };
-    for reads in steps {
-        let count = reads.to_string();
-        let command = on_mount(places, server, &["slow", &count]);
-        let mut most = slow.threads;
-        let mut look = |server: &Server| most = most.max(server.status("Threads").unwrap_or(0));
-        let result = client::run(server, command, LIMIT, Some(&mut look));
-        slow.threads = most;
-        slow.peak = server.status("VmHWM").unwrap_or(slow.peak);
-        match result {
-            Ok(measured) => {
-                slow.reads = *reads;
-                slow.time = measured.time;
-                if measured.time > HARDLY_LONGER {
-                    break;
-                }
-            }
-            Err(_) if interrupted() => return None,
-            Err(error) => {
-                slow.failed = Some(format!("{reads} reads at once: {error}"));
-                break;
-            }
+    let limit = if quick { QUICK_LIMIT } else { LIMIT };
+    let (count, seconds) = (READS.to_string(), limit.as_secs_f64().to_string());
+    let command = on_mount(places, server, &["slow", &count, "for", &seconds]);
+    let mut most = slow.threads;
+    let mut look = |server: &Server| most = most.max(server.status("Threads").unwrap_or(0));
+    let result = client::run(server, command, limit + GRACE, Some(&mut look));
+    slow.threads = most;
+    slow.peak = server.status("VmHWM").unwrap_or(0);
+    match result {
+        Ok(measured) => {
+            slow.reads = measured.operations;
+            slow.time = measured.time;
         }
+        Err(_) if interrupted() => return None,
+        Err(error) => slow.failed = Some(error),
     }
     Some(slow)
 }
