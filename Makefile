@@ -16,7 +16,7 @@ BENCH_FLAGS =
 
 BENCH = benches/peers/Cargo.toml
 
-.PHONY: help setup demo test check conformance bench bench-quick bindings fmt
+.PHONY: help setup demo test check conformance bench bench-quick bench-account bindings fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1~\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '~' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -48,6 +48,11 @@ bench: setup ## Compare the speed with C's and that of other libraries, in 15 mi
 
 bench-quick: setup ## The same in two minutes, less exactly
 	@$(MAKE) --no-print-directory bench BENCH_FLAGS="--quick $(BENCH_FLAGS)"
+
+bench-account: setup ## Count what a request costs in user space, whatever else the machine does
+	@scripts/setup.sh --with python3 valgrind objdump
+	@cargo run --quiet --release --manifest-path $(BENCH) --target-dir target/bench/build -p bench-runner -- --build c,ours-1
+	@python3 benches/peers/account.py
 
 bindings: setup ## Rewrite the bindings that stand in for bindgen on docs.rs
 	scripts/bindings.sh

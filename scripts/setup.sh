@@ -69,6 +69,7 @@ package() {
     apk:python) echo python3-dev ;;
 
     apt-get:perf) echo linux-perf ;;
+    *:objdump) echo binutils ;;
 
     *:getfattr | *:setfattr) echo attr ;;
     *:getfacl | *:setfacl) echo acl ;;

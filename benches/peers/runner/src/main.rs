@@ -59,6 +59,9 @@ fn main() {
 
 fn run(options: &Options) -> Result<(), String> {
     handle_signals()?;
+    if options.build_only {
+        return build(options);
+    }
     if !fs::exists("/dev/fuse").unwrap_or(false) {
         return Err("there is no /dev/fuse, so nothing can be mounted here".to_owned());
     }
@@ -153,6 +156,16 @@ fn run(options: &Options) -> Result<(), String> {
     };
     write(&places, &results)?;
     eprintln!("This took {:.0?}.", begin.elapsed());
+    Ok(())
+}
+
+fn build(options: &Options) -> Result<(), String> {
+    let places = Places::new()?;
+    let mut builder = Builder::new(&places);
+    builder.client()?;
+    for peer in peers::select(options.peers.as_deref(), options.quick)? {
+        builder.command(&peer, &places.output)?;
+    }
     Ok(())
 }
 

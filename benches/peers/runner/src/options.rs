@@ -12,6 +12,7 @@ usage: make bench BENCH_FLAGS=\"[OPTION]...\"        (or bench-quick)
   --tests NAME,...     only these measurements (getattr, lookup, stat, open, create, read-4k, ..., list)
   --no-cost            no system calls, context switches and instructions per request
   --no-slow            no reads of the slow file
+  --build NAME,...     only this: build these servers and the client
   --soak N             only this: N million requests to ours-1, and what memory it takes all the while
   --help
 ";
@@ -27,6 +28,7 @@ pub struct Options {
     pub slow: bool,
     /// In millions of requests.
     pub soak: Option<u64>,
+    pub build_only: bool,
 }
 
 impl Options {
@@ -44,6 +46,7 @@ impl Options {
             cost: true,
             slow: true,
             soak: None,
+            build_only: false,
         };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -59,6 +62,10 @@ impl Options {
                 "--tests" => options.tests = Some(list(&value()?)),
                 "--no-cost" => options.cost = false,
                 "--no-slow" => options.slow = false,
+                "--build" => {
+                    options.peers = Some(list(&value()?));
+                    options.build_only = true;
+                }
                 "--soak" => options.soak = Some(number(&value()?)?),
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("unknown option {argument}; try --help")),
