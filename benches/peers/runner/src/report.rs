@@ -292,7 +292,7 @@ impl Results<'_> {
         let met = targets.iter().filter(|target| target.is_met()).count();
         let all = targets.len();
         _ = writeln!(text, "\n### Targets: {met} of {all} met\n");
-        let header = ["target", "wanted", "is", ""];
+        let header = ["target", "wanted", "is", "", "floor"];
         let mut table = vec![header.map(str::to_owned).to_vec()];
         for target in targets {
             let missing = target.missing();
@@ -302,6 +302,9 @@ impl Results<'_> {
                 target.wanted_text(),
                 target.is_text(),
                 met,
+                target
+                    .floor
+                    .map_or("".to_owned(), |floor| format!("{floor:.2}")),
             ]);
         }
         write_table(text, &table);
@@ -364,6 +367,7 @@ impl Results<'_> {
                 "what": target.what,
                 "wanted": target.wanted,
                 "is": target.is,
+                "floor": target.floor,
                 "met": target.is_met(),
             })
         });
