@@ -29,6 +29,16 @@ uint64_t shim_conn_capable(const struct fuse_conn_info *conn);
 uint64_t shim_conn_want(const struct fuse_conn_info *conn);
 void shim_conn_set_want(struct fuse_conn_info *conn, uint64_t want);
 
+/* Parameters differ between versions: 3.13 to 3.15 have flags. -ENOSYS before 3.13. */
+int shim_notify_expire_entry(struct fuse_session *se, fuse_ino_t parent, const char *name,
+			     size_t name_len);
+
+/* -ENOSYS before 3.18. */
+int shim_notify_increment_epoch(struct fuse_session *se);
+
+/* -ENOSYS before 3.19. */
+int shim_notify_prune(struct fuse_session *se, fuse_ino_t *inodes, uint32_t count);
+
 /* The bit fields of fuse_file_info, whose places differ between versions. */
 #define SHIM_DIRECT_IO 0x01
 #define SHIM_KEEP_CACHE 0x02

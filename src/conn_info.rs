@@ -99,6 +99,10 @@ bitflags! {
         /// The kernel drops cached data only when told to.
         #[doc(alias = "FUSE_CAP_EXPLICIT_INVAL_DATA")]
         const EXPLICIT_INVAL_DATA = 1 << 25;
+        /// An offer, not a wish: names can be made to expire
+        /// ([`Notifier::expire_entry`](crate::Notifier::expire_entry)). libfuse 3.13, Linux 6.2.
+        #[doc(alias = "FUSE_CAP_EXPIRE_ONLY")]
+        const EXPIRE_ONLY = 1 << 26;
         const _ = !0;
     }
 }

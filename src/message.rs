@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::AccessFlags;
@@ -20,9 +21,11 @@ use crate::PollEvents;
 use crate::PollHandle;
 use crate::ReleaseFlags;
 use crate::RenameFlags;
+use crate::Result;
 use crate::SetattrFields;
 use crate::WriteBuf;
 use crate::XattrFlags;
+use crate::raw::Cookie;
 use crate::request::Request;
 
 /// A name, without an allocation if it is of a usual length. No longer than that: a message is moved
@@ -236,6 +239,8 @@ pub(crate) enum Message {
     Request(Request, Operation),
     /// Wants none.
     Forget(ForgetList),
+    /// Cached data that were asked for.
+    Retrieved(Cookie, Result<Bytes>),
 }
 
 /// What the requests of one operation have in common.

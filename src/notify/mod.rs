@@ -1,47 +1,47 @@
 //! Telling the kernel about changes that did not come through the mount.
 
+mod entry;
+mod patience;
+mod queue;
 mod threads;
 
-use std::collections::VecDeque;
-use std::ffi::CString;
 use std::ffi::OsStr;
 use std::fmt;
 use std::future::Future;
-use std::os::unix::ffi::OsStrExt;
+use std::ops::Bound;
+use std::ops::RangeBounds;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::Weak;
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt;
 use futures::channel::oneshot;
-use futures::future::Either;
-use futures::future::select;
-use smol::Timer;
 
+use self::entry::NamedEntry;
+use self::patience::Waited;
+use self::queue::Queue;
+use self::queue::QueuedEntry;
 use self::threads::Threads;
 use crate::Errno;
 use crate::Inode;
 use crate::Result;
 use crate::raw::RawSession;
-use crate::session::current_inodes;
-
-/// How long a handler waits for a notification about the inode of its own request. If it takes
-/// longer, the kernel is waiting for the handler's answer.
-const PATIENCE_OWN: Duration = Duration::from_millis(100);
-
-/// How long a handler waits for a notification about another inode: the kernel may be waiting for a
-/// handler that waits for this one.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tells the kernel about changes that did not come through the mount, so that it drops or changes
 /// what it has cached.
 ///
+/// | the kernel shall | method | libfuse |
+/// |---|---|---|
+/// | ask again about an inode | [`invalidate_inode`](Self::invalidate_inode), [`invalidate_range`](Self::invalidate_range) | |
+/// | look up a name again | [`invalidate_entry`](Self::invalidate_entry), [`expire_entry`](Self::expire_entry) | 3.13 for the latter |
+/// | look up all names again | [`increment_epoch`](Self::increment_epoch) | 3.18 |
+/// | know that a name was removed | [`delete`](Self::delete) | |
+/// | forget inodes that nobody uses | [`prune`](Self::prune) | 3.19 |
+/// | cache contents that it has not asked for | [`notify_store`](Self::notify_store) | |
+/// | tell what it has cached | [`retrieve`](Self::retrieve) | |
+///
 /// Cheap to clone, for any thread and any executor. It does not keep the session alive: after its
-/// end the methods answer [`Errno::ENODEV`]. Before the session runs they answer an error, too:
-/// [`Errno::ENOTCONN`] or [`Errno::ENOSYS`].
+/// end the methods answer [`Errno::ENODEV`], before it runs [`Errno::ENOTCONN`]. What the loaded
+/// kernel or this libfuse has not, is [`Errno::ENOSYS`].
 ///
 /// # Blocking
 ///
@@ -58,7 +58,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// - one second, about another inode: it then returns [`Errno::ETIMEDOUT`], and the notification goes
 ///   on.
 ///
-/// [`invalidate_entry_async`](Self::invalidate_entry_async) does not wait at all.
+/// [`retrieve`](Self::retrieve), which has nothing to return then, always returns
+/// [`Errno::ETIMEDOUT`]. [`invalidate_entry_async`](Self::invalidate_entry_async) does not wait at
+/// all.
 ///
 /// ```no_run
 /// use libfuse3::{Inode, Notifier, Result};
@@ -71,26 +73,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Notifier {
     session: Weak<RawSession>,
     threads: Arc<Threads>,
-    queue: Arc<Mutex<Queue>>,
-}
-
-/// What [`Notifier::invalidate_entry_async`] has taken and not yet sent.
-#[derive(Default)]
-struct Queue {
-    entries: VecDeque<QueuedEntry>,
-    /// A thread is at it.
-    is_draining: bool,
-}
-
-struct QueuedEntry {
-    entry: NamedEntry,
-    ignore_enoent: bool,
-}
-
-struct NamedEntry {
-    parent: Inode,
-    name: CString,
-    deleted: Option<Inode>,
+    queue: Arc<Queue>,
 }
 
 impl Notifier {
@@ -108,10 +91,33 @@ impl Notifier {
     /// kernel does not know is fine. See [Blocking](Self#blocking).
     #[doc(alias = "fuse_lowlevel_notify_inval_inode")]
     pub async fn invalidate_inode(&self, inode: Inode, attr_only: bool) -> Result<()> {
-        let offset = if attr_only { -1 } else { 0 };
+        let (offset, len) = if attr_only { (-1, 0) } else { (0, 0) };
+        self.inval_inode(inode, offset, len).await
+    }
+
+    /// Drops the cached attributes of an inode, and a part of its cached contents, in bytes: whole
+    /// pages, those that are touched. An empty range drops nothing.
+    ///
+    /// Else as [`invalidate_inode`](Self::invalidate_inode).
+    ///
+    /// ```no_run
+    /// # async fn example(notifier: libfuse3::Notifier, inode: libfuse3::Inode) -> libfuse3::Result<()> {
+    /// notifier.invalidate_range(inode, 4096..8192).await?;
+    /// notifier.invalidate_range(inode, 1_000_000..).await
+    /// # }
+    /// ```
+    #[doc(alias = "fuse_lowlevel_notify_inval_inode")]
+    pub async fn invalidate_range(&self, inode: Inode, range: impl RangeBounds<u64>) -> Result<()> {
+        let Some((offset, len)) = offset_and_len(range) else {
+            return Ok(());
+        };
+        self.inval_inode(inode, offset, len).await
+    }
+
+    async fn inval_inode(&self, inode: Inode, offset: i64, len: i64) -> Result<()> {
         let result = self
-            .call([inode, Inode(0)], move |session| {
-                session.notify_inval_inode(inode, offset, 0)
+            .call([inode], move |session| {
+                session.notify_inval_inode(inode, offset, len)
             })
             .await;
         ignore_enoent(result)
@@ -119,22 +125,21 @@ impl Notifier {
 
     /// Makes the kernel look up a name again that it has cached, existing or not.
     ///
-    /// With `deleted`, the inode that the name was of, the entry counts as removed: programs that
-    /// watch the inode (inotify's `IN_DELETE_SELF`) are told, and a working directory there is gone.
+    /// The name is gone at once: what is mounted below it is unmounted. With `deleted`, the inode
+    /// that the name was of, this is [`delete`](Self::delete).
     ///
-    /// [`Errno::ENOENT`] if the kernel has nothing cached under that name, [`Errno::ENOTEMPTY`] if
-    /// it is a directory that is in use. See [Blocking](Self#blocking).
+    /// [`Errno::ENOENT`] if the kernel has nothing cached under that name. See
+    /// [Blocking](Self#blocking).
     #[doc(alias = "fuse_lowlevel_notify_inval_entry")]
-    #[doc(alias = "fuse_lowlevel_notify_delete")]
     pub async fn invalidate_entry(
         &self,
         parent: Inode,
         name: &OsStr,
         deleted: Option<Inode>,
     ) -> Result<()> {
-        let entry = NamedEntry::new(parent, name, deleted)?;
+        let entry = NamedEntry::new(parent, name)?;
         self.call([parent, deleted.unwrap_or(Inode(0))], move |session| {
-            entry.send(session)
+            entry.invalidate(deleted, session)
         })
         .await
     }
@@ -151,22 +156,67 @@ impl Notifier {
         deleted: Option<Inode>,
         ignore_enoent: bool,
     ) {
-        let entry = match NamedEntry::new(parent, name, deleted) {
+        let entry = match NamedEntry::new(parent, name) {
             Ok(entry) => entry,
             Err(errno) => {
                 return log::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
             }
         };
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.entries.push_back(QueuedEntry {
+        let entry = QueuedEntry {
             entry,
+            deleted,
             ignore_enoent,
-        });
-        if !std::mem::replace(&mut queue.is_draining, true) {
-            drop(queue);
-            let this = self.clone();
-            self.threads.submit(move || this.drain_queue());
-        }
+        };
+        self.queue.push(entry, &self.threads, &self.session);
+    }
+
+    /// Makes the kernel look up a name again when it is used next.
+    ///
+    /// Unlike [`invalidate_entry`](Self::invalidate_entry) it leaves everything in place until
+    /// then: if the name turns out to be of the same inode as before, what is mounted below it
+    /// stays.
+    ///
+    /// [`Errno::ENOENT`] if the kernel has nothing cached under that name; [`Errno::ENOSYS`] before
+    /// libfuse 3.13 and Linux 6.2. See [Blocking](Self#blocking).
+    #[doc(alias = "fuse_lowlevel_notify_expire_entry")]
+    pub async fn expire_entry(&self, parent: Inode, name: &OsStr) -> Result<()> {
+        let entry = NamedEntry::new(parent, name)?;
+        self.call([parent], move |session| {
+            session.notify_expire_entry(entry.parent, &entry.name)
+        })
+        .await
+    }
+
+    /// Tells that a name of the inode `child` was removed.
+    ///
+    /// Programs that watch the inode (inotify's `IN_DELETE_SELF`) are told, and a working directory
+    /// there is gone.
+    ///
+    /// [`Errno::ENOENT`] if the kernel has nothing cached under that name, or another inode, whose
+    /// name is then looked up again; [`Errno::ENOTEMPTY`] if it is a directory that is in use, [`Errno::EBUSY`] if something is
+    /// mounted on it. See [Blocking](Self#blocking).
+    #[doc(alias = "fuse_lowlevel_notify_delete")]
+    pub async fn delete(&self, parent: Inode, child: Inode, name: &OsStr) -> Result<()> {
+        self.invalidate_entry(parent, name, Some(child)).await
+    }
+
+    /// Makes the kernel look up every name again that it has cached so far, when it is used next.
+    ///
+    /// [`Errno::ENOSYS`] before libfuse 3.18 and Linux 6.16.
+    #[doc(alias = "fuse_lowlevel_notify_increment_epoch")]
+    pub async fn increment_epoch(&self) -> Result<()> {
+        self.call([], RawSession::notify_increment_epoch).await
+    }
+
+    /// Makes the kernel drop inodes that it has cached but nobody uses: it then sends `forget` for
+    /// them. Those that are in use, or unknown, are passed over.
+    ///
+    /// [`Errno::ENOSYS`] before libfuse 3.19 and Linux 6.18. See [Blocking](Self#blocking).
+    #[doc(alias = "fuse_lowlevel_notify_prune")]
+    pub async fn prune(&self, inodes: &[Inode]) -> Result<()> {
+        let inodes = inodes.to_vec();
+        self.call(inodes.clone(), move |session| session.notify_prune(&inodes))
+            .await
     }
 
     /// Puts `data` into the kernel's cache as the contents of an inode, from `offset` on.
@@ -183,16 +233,50 @@ impl Notifier {
         data: impl Into<Bytes>,
     ) -> Result<()> {
         let data = data.into();
-        self.call([inode, Inode(0)], move |session| {
+        self.call([inode], move |session| {
             session.notify_store(inode, offset, &data)
         })
         .await
     }
 
-    /// Makes a call that may block; waits for it if that is safe here.
+    /// Returns what the kernel has cached of the contents of a file, from `offset` on, up to `size`
+    /// bytes, whether it has been written to the file system yet or not.
+    ///
+    /// It ends before the first page that is not cached, at the end of the file, and after
+    /// [`max_write`](crate::ConnInfo::max_write) bytes; nothing may be cached at all. No request to
+    /// read is made for it.
+    ///
+    /// [`Errno::ENOENT`] if the kernel does not know the inode, [`Errno::EINVAL`] if it is no
+    /// regular file, [`Errno::ENODEV`] if the session ends before the answer comes. See
+    /// [Blocking](Self#blocking).
+    ///
+    /// ```no_run
+    /// # async fn example(notifier: libfuse3::Notifier, inode: libfuse3::Inode) -> libfuse3::Result<()> {
+    /// let beginning = notifier.retrieve(inode, 0, 4096).await?;
+    /// println!("{} bytes are cached", beginning.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "fuse_lowlevel_notify_retrieve")]
+    #[doc(alias = "retrieve_reply")]
+    pub async fn retrieve(&self, inode: Inode, offset: u64, size: usize) -> Result<Bytes> {
+        let (sender, receiver) = oneshot::channel();
+        let session = Weak::clone(&self.session);
+        self.threads.submit(move || match session.upgrade() {
+            Some(session) => session.notify_retrieve(inode, offset, size, sender),
+            // Whoever asked may have stopped waiting.
+            None => drop(sender.send(Err(Errno::ENODEV))),
+        });
+        match patience::wait(&[inode], received(receiver)).await {
+            Waited::Done(result) => result,
+            Waited::GaveUpOwn | Waited::GaveUp => Err(Errno::ETIMEDOUT),
+        }
+    }
+
+    /// Makes a call about these inodes that may block; waits for it as far as that is safe here.
     fn call(
         &self,
-        inodes: [Inode; 2],
+        inodes: impl AsRef<[Inode]> + Send + 'static,
         call: impl FnOnce(&RawSession) -> Result<()> + Send + 'static,
     ) -> impl Future<Output = Result<()>> + Send + 'static {
         let session = Weak::clone(&self.session);
@@ -205,68 +289,38 @@ impl Notifier {
                 // Whoever asked may have stopped waiting.
                 let _ = sender.send(result);
             });
-            let result = receiver.map(|result| result.unwrap_or(Err(Errno::EAGAIN)));
-            let Some(own) = current_inodes() else {
-                return result.await;
-            };
-            let is_own = inodes
-                .iter()
-                .any(|inode| inode.raw() != 0 && own.contains(inode));
-            let patience = if is_own { PATIENCE_OWN } else { PATIENCE };
-            match select(result, Timer::after(patience)).await {
-                Either::Left((result, _)) => result,
-                Either::Right(_) if is_own => Ok(()),
-                Either::Right(_) => Err(Errno::ETIMEDOUT),
-            }
-        }
-    }
-
-    fn drain_queue(&self) {
-        loop {
-            let entry = {
-                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                let entry = queue.entries.pop_front();
-                queue.is_draining = entry.is_some();
-                entry
-            };
-            let Some(entry) = entry else { return };
-            let QueuedEntry {
-                entry,
-                ignore_enoent,
-            } = entry;
-            let session = self.session.upgrade().ok_or(Errno::ENODEV);
-            match session.and_then(|session| entry.send(&session)) {
-                Ok(()) | Err(Errno::ENODEV) => {}
-                Err(Errno::ENOENT) if ignore_enoent => {}
-                Err(errno) => {
-                    let NamedEntry { parent, name, .. } = entry;
-                    log::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
-                }
+            match patience::wait(inodes.as_ref(), received(receiver)).await {
+                Waited::Done(result) => result,
+                Waited::GaveUpOwn => Ok(()),
+                Waited::GaveUp => Err(Errno::ETIMEDOUT),
             }
         }
     }
 }
 
-impl NamedEntry {
-    /// `EINVAL` for what cannot be a name.
-    fn new(parent: Inode, name: &OsStr, deleted: Option<Inode>) -> Result<Self> {
-        let bytes = name.as_bytes();
-        if bytes.is_empty() || bytes.contains(&b'/') {
-            return Err(Errno::EINVAL);
-        }
-        Ok(Self {
-            parent,
-            name: CString::new(bytes).map_err(|_| Errno::EINVAL)?,
-            deleted,
-        })
-    }
+/// What a thread has sent; `EAGAIN` if there was none.
+async fn received<T>(receiver: oneshot::Receiver<Result<T>>) -> Result<T> {
+    receiver.await.unwrap_or(Err(Errno::EAGAIN))
+}
 
-    fn send(&self, session: &RawSession) -> Result<()> {
-        match self.deleted {
-            Some(child) => session.notify_delete(self.parent, child, &self.name),
-            None => session.notify_inval_entry(self.parent, &self.name),
-        }
-    }
+/// A range in libfuse's terms, where a length of 0 means up to the end; `None` for an empty one.
+fn offset_and_len(range: impl RangeBounds<u64>) -> Option<(i64, i64)> {
+    let start = match range.start_bound() {
+        Bound::Included(start) => *start,
+        Bound::Excluded(before) => before.checked_add(1)?,
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(last) => last.checked_add(1),
+        Bound::Excluded(end) => Some(*end),
+        Bound::Unbounded => None,
+    };
+    // No file reaches farther than an i64 does.
+    let offset = i64::try_from(start).ok()?;
+    let Some(end) = end.and_then(|end| i64::try_from(end).ok()) else {
+        return Some((offset, 0));
+    };
+    (end > offset).then(|| (offset, end - offset))
 }
 
 impl fmt::Debug for Notifier {
@@ -279,5 +333,27 @@ fn ignore_enoent(result: Result<()>) -> Result<()> {
     match result {
         Err(Errno::ENOENT) => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_offset_and_length() {
+        assert_eq!(offset_and_len(..), Some((0, 0)));
+        assert_eq!(offset_and_len(5..), Some((5, 0)));
+        assert_eq!(offset_and_len(5..8), Some((5, 3)));
+        assert_eq!(offset_and_len(5..=8), Some((5, 4)));
+        assert_eq!(offset_and_len(..=u64::MAX), Some((0, 0)));
+        assert_eq!(offset_and_len(0..u64::MAX), Some((0, 0)));
+        assert_eq!(
+            offset_and_len((Bound::Excluded(4), Bound::Unbounded)),
+            Some((5, 0))
+        );
+        assert_eq!(offset_and_len(5..5), None);
+        assert_eq!(offset_and_len(0..0), None);
+        assert_eq!(offset_and_len(u64::MAX..), None);
     }
 }

@@ -6,6 +6,7 @@
 
 mod args;
 mod buffer;
+mod bufvec;
 mod callbacks;
 mod cmdline;
 mod conn_info;
@@ -19,6 +20,7 @@ mod log;
 mod notify;
 mod poll;
 mod request;
+mod retrieve;
 mod session;
 mod stderr;
 pub(crate) mod sys;
@@ -33,6 +35,7 @@ pub(crate) use handler::Handler;
 pub(crate) use interrupt::InterruptHook;
 pub use poll::PollHandle;
 pub(crate) use request::RawRequest;
+pub(crate) use retrieve::Cookie;
 pub(crate) use session::RawSession;
 pub(crate) use session::daemonize;
 pub(crate) use version::libfuse_version;

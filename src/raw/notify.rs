@@ -2,11 +2,15 @@
 
 use std::ffi::CStr;
 
+use bytes::Bytes;
+use futures::channel::oneshot;
 use libfuse_sys as sys;
 
 use super::ret;
 use super::session::RawSession;
 use super::session::Use;
+use super::shim;
+use crate::Capabilities;
 use crate::Errno;
 use crate::Inode;
 use crate::Result;
@@ -55,6 +59,73 @@ impl RawSession {
                 name.count_bytes(),
             )
         })
+    }
+
+    /// `ENOSYS` where kernel or libfuse have no such thing.
+    pub(crate) fn notify_expire_entry(&self, parent: Inode, name: &CStr) -> Result<()> {
+        let _use = self.begin_notify()?;
+        // libfuse before 3.16 does not look, and an older kernel would take it for an invalidation.
+        if !self.capable().contains(Capabilities::EXPIRE_ONLY) {
+            return Err(Errno::ENOSYS);
+        }
+        // SAFETY: the session is valid and its descriptor open, as `_use` holds. libfuse sends the
+        // name with its NUL before it returns, which is why it must be a C string.
+        ret(unsafe {
+            shim::shim_notify_expire_entry(
+                self.as_ptr(),
+                parent.raw(),
+                name.as_ptr(),
+                name.count_bytes(),
+            )
+        })
+    }
+
+    /// `ENOSYS` where kernel or libfuse have no such thing.
+    pub(crate) fn notify_increment_epoch(&self) -> Result<()> {
+        let _use = self.begin_notify()?;
+        // SAFETY: the session is valid and its descriptor open, as `_use` holds.
+        ret(unsafe { shim::shim_notify_increment_epoch(self.as_ptr()) })
+    }
+
+    /// `ENOSYS` where kernel or libfuse have no such thing.
+    pub(crate) fn notify_prune(&self, inodes: &[Inode]) -> Result<()> {
+        let _use = self.begin_notify()?;
+        let mut inodes: Vec<u64> = inodes.iter().map(|inode| inode.raw()).collect();
+        let count = u32::try_from(inodes.len()).map_err(|_| Errno::EINVAL)?;
+        // SAFETY: the session is valid and its descriptor open, as `_use` holds; libfuse sends the
+        // `count` numbers before it returns.
+        ret(unsafe { shim::shim_notify_prune(self.as_ptr(), inodes.as_mut_ptr(), count) })
+    }
+
+    /// Asks for cached data; `sender` gets them, or the error.
+    pub(crate) fn notify_retrieve(
+        &self,
+        inode: Inode,
+        offset: u64,
+        size: usize,
+        sender: oneshot::Sender<Result<Bytes>>,
+    ) {
+        // libfuse sends it as a u32. The kernel sends no more than `max_write` at a time anyway.
+        let size = size.min(u32::MAX as usize);
+        let Some(cookie) = self.retrievals.begin(sender) else {
+            return;
+        };
+        let result = self.begin_notify().and_then(|_use| {
+            // SAFETY: the session is valid and its descriptor open, as `_use` holds; the cookie is
+            // a mere number.
+            ret(unsafe {
+                sys::fuse_lowlevel_notify_retrieve(
+                    self.as_ptr(),
+                    inode.raw(),
+                    size,
+                    i64::try_from(offset).unwrap_or(i64::MAX),
+                    cookie.as_ptr(),
+                )
+            })
+        });
+        if let Err(errno) = result {
+            self.retrievals.finish(cookie, Err(errno));
+        }
     }
 
     pub(crate) fn notify_store(&self, inode: Inode, offset: u64, data: &[u8]) -> Result<()> {

@@ -42,6 +42,24 @@ unsafe extern "C" {
     pub fn shim_conn_set_want(conn: *mut fuse_conn_info, want: u64);
 }
 unsafe extern "C" {
+    pub fn shim_notify_expire_entry(
+        se: *mut fuse_session,
+        parent: fuse_ino_t,
+        name: *const ::core::ffi::c_char,
+        name_len: usize,
+    ) -> ::core::ffi::c_int;
+}
+unsafe extern "C" {
+    pub fn shim_notify_increment_epoch(se: *mut fuse_session) -> ::core::ffi::c_int;
+}
+unsafe extern "C" {
+    pub fn shim_notify_prune(
+        se: *mut fuse_session,
+        inodes: *mut fuse_ino_t,
+        count: u32,
+    ) -> ::core::ffi::c_int;
+}
+unsafe extern "C" {
     pub fn shim_file_info_set(fi: *mut fuse_file_info, bits: u32);
 }
 unsafe extern "C" {

@@ -23,9 +23,11 @@ use super::callbacks;
 use super::inbox::Inbox;
 use super::init_repair::InitRepair;
 use super::log;
+use super::retrieve::Retrievals;
 use super::shim;
 use super::stderr;
 use super::version;
+use crate::Capabilities;
 use crate::ConnInfo;
 use crate::Errno;
 use crate::Error;
@@ -48,9 +50,12 @@ pub(crate) struct RawSession {
     session: AtomicPtr<sys::fuse_session>,
     init: InitHook,
     init_result: OnceLock<Result<()>>,
+    /// What the kernel has offered in INIT.
+    capable: OnceLock<Capabilities>,
     /// `max_read` of the mount options, which libfuse wants repeated in INIT.
     max_read: AtomicU32,
     pub(super) repair: InitRepair,
+    pub(crate) retrievals: Retrievals,
     buffers: Arc<BufferPool>,
     /// Calls that use the session's descriptor outside of the receive loop and of handlers.
     users: AtomicUsize,
@@ -70,8 +75,10 @@ impl RawSession {
             session: AtomicPtr::new(ptr::null_mut()),
             init,
             init_result: OnceLock::new(),
+            capable: OnceLock::new(),
             max_read: AtomicU32::new(max_read),
             repair: InitRepair::default(),
+            retrievals: Retrievals::default(),
             buffers: Arc::new(BufferPool::new()),
             users: AtomicUsize::new(0),
             unused: Event::new(),
@@ -165,6 +172,7 @@ impl RawSession {
         if result.is_ok() {
             self.repair.wanted(info);
         }
+        self.capable.get_or_init(|| info.capable);
         self.init_result.get_or_init(|| result);
         self.max_read.load(Ordering::Relaxed)
     }
@@ -172,6 +180,11 @@ impl RawSession {
     /// How INIT went; `None` before it has come.
     pub(crate) fn init_result(&self) -> Option<Result<()>> {
         self.init_result.get().copied()
+    }
+
+    /// What the kernel has offered; nothing before INIT.
+    pub(super) fn capable(&self) -> Capabilities {
+        self.capable.get().copied().unwrap_or_default()
     }
 
     /// Whether libfuse has given up the session: `exit` was called, or libfuse and the kernel could

@@ -1,6 +1,7 @@
 /* The C that this crate adds to libfuse; wrapper.h says what each function is for. */
 #include "wrapper.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,39 @@ void shim_conn_set_want(struct fuse_conn_info *conn, uint64_t want)
 	conn->want_ext = want;
 #else
 	conn->want = (unsigned)want;
+#endif
+}
+
+int shim_notify_expire_entry(struct fuse_session *se, fuse_ino_t parent, const char *name,
+			     size_t name_len)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3016000
+	return fuse_lowlevel_notify_expire_entry(se, parent, name, name_len);
+#elif LIBFUSE_VERSION_NUMBER >= 3013000
+	return fuse_lowlevel_notify_expire_entry(se, parent, name, name_len, FUSE_LL_EXPIRE_ONLY);
+#else
+	(void)se, (void)parent, (void)name, (void)name_len;
+	return -ENOSYS;
+#endif
+}
+
+int shim_notify_increment_epoch(struct fuse_session *se)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3018000
+	return fuse_lowlevel_notify_increment_epoch(se);
+#else
+	(void)se;
+	return -ENOSYS;
+#endif
+}
+
+int shim_notify_prune(struct fuse_session *se, fuse_ino_t *inodes, uint32_t count)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3019000
+	return fuse_lowlevel_notify_prune(se, inodes, count);
+#else
+	(void)se, (void)inodes, (void)count;
+	return -ENOSYS;
 #endif
 }
 

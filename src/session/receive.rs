@@ -33,6 +33,7 @@ pub(super) fn spawn<O: Operations>(
             let result = receive_all(&shared);
             // Whatever has ended this reader ends the session; the other readers leave, too.
             shared.stop.request(Cause::ReaderEnded);
+            shared.raw.retrievals.end();
             shared.mountpoint.look();
             drop(shared);
             // The other side goes away only when nobody wants to know.

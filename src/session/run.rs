@@ -164,6 +164,8 @@ impl<O: Operations> Session<O> {
     async fn finish(&mut self) {
         let shared = &self.shared;
         shared.mountpoint.set_served(false);
+        // A reader that hangs has not done so.
+        shared.raw.retrievals.end();
         let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
         shared
             .executor

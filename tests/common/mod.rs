@@ -18,6 +18,7 @@
 #![allow(unused_imports, reason = "no test binary uses all of it")]
 #![allow(unused_macros, reason = "no test binary uses all of it")]
 
+mod fusectl;
 mod limit;
 mod log;
 pub(crate) mod memfs;
@@ -39,6 +40,9 @@ use libfuse3::EntryAttributes;
 use libfuse3::Inode;
 use rustix::mount::UnmountFlags;
 
+pub(crate) use fusectl::connection_value;
+pub(crate) use fusectl::fusectl;
+pub(crate) use fusectl::require_fusectl;
 pub(crate) use limit::TimeLimit;
 pub(crate) use limit::can_abort;
 pub(crate) use limit::register_mount;

@@ -16,5 +16,6 @@ mod misc;
 mod notify;
 mod poll;
 mod range;
+mod retrieve;
 mod tree;
 mod xattr;

@@ -152,6 +152,47 @@ fn an_open_file_shows_new_contents_after_an_invalidation() {
 }
 
 #[test]
+fn a_part_of_the_contents_can_be_invalidated() {
+    require_fuse!();
+    const PAGE: usize = 4096;
+    let digit = Arc::new(Mutex::new(b'0'));
+    let current = Arc::clone(&digit);
+    let attr = EntryAttributes {
+        size: 4 * PAGE as u64,
+        ..file(2).with_timeouts(LONG)
+    };
+    let mut fs = Scripted::with_file(0).with("file", attr);
+    answer!(fs.read = move |_, size| Ok(vec![*current.lock().unwrap(); size].into()));
+    let mounted = common::mount(fs);
+    let opened = File::open(mounted.join("file")).unwrap();
+    let pages = || {
+        let mut bytes = vec![0; 4 * PAGE];
+        opened.read_exact_at(&mut bytes, 0).unwrap();
+        bytes.chunks(PAGE).map(|page| page[0]).collect::<Vec<_>>()
+    };
+    let notifier = mounted.notifier();
+    assert_eq!(pages(), b"0000");
+    let change = |to| *digit.lock().unwrap() = to;
+    change(b'1');
+    // Any byte of a page stands for the page.
+    block_on(notifier.invalidate_range(Inode(2), 4096..8193)).unwrap();
+    assert_eq!(pages(), b"0110");
+    change(b'2');
+    block_on(notifier.invalidate_range(Inode(2), 3 * 4096 + 5..)).unwrap();
+    assert_eq!(pages(), b"0112");
+    change(b'3');
+    block_on(notifier.invalidate_range(Inode(2), ..=0)).unwrap();
+    assert_eq!(pages(), b"3112");
+    change(b'4');
+    block_on(notifier.invalidate_range(Inode(2), 5..5)).unwrap();
+    block_on(notifier.invalidate_range(Inode(2), u64::MAX..)).unwrap();
+    assert_eq!(pages(), b"3112");
+    block_on(notifier.invalidate_range(Inode(2), ..)).unwrap();
+    assert_eq!(pages(), b"4444");
+    assert_quiet();
+}
+
+#[test]
 fn an_unknown_inode_needs_no_invalidation() {
     require_fuse!();
     let (fs, _) = cached();
@@ -322,6 +363,135 @@ fn names_of_any_kind_can_be_invalidated() {
         }
     }
     fs::metadata(mounted.path()).unwrap();
+}
+
+#[test]
+fn deleting_is_invalidating_what_was_deleted() {
+    require_fuse!();
+    let (fs, _) = cached();
+    let mounted = common::mount(fs);
+    fill_cache(&mounted);
+    let watcher = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    let watched = inotify::WatchFlags::DELETE_SELF;
+    inotify::add_watch(&watcher, mounted.join("file"), watched).unwrap();
+    let notifier = mounted.notifier();
+    let delete = |child| block_on(notifier.delete(Inode::ROOT, Inode(child), "file".as_ref()));
+    assert_eq!(delete(5), Err(Errno::ENOENT), "another inode");
+    let mut room = [std::mem::MaybeUninit::uninit(); 1024];
+    let mut events = inotify::Reader::new(&watcher, &mut room);
+    assert!(events.next().is_err(), "nothing was deleted");
+    fs::metadata(mounted.join("file")).unwrap();
+    assert_eq!(delete(2), Ok(()));
+    let event = events.next().expect("an event");
+    assert_eq!(event.events(), inotify::ReadFlags::DELETE_SELF);
+    let nameless = notifier.delete(Inode::ROOT, Inode(2), "".as_ref());
+    assert_eq!(block_on(nameless), Err(Errno::EINVAL));
+    assert_quiet();
+}
+
+// ---- entries, when they are used next ----------------------------------------------------------
+
+/// What a notification shall come to that needs this libfuse, and this version of the protocol.
+fn ok_or_enosys(libfuse: bool, mounted: &Mounted<Scripted>, minor: u32) -> Result<()> {
+    let conn = mounted.ops.conn_info().expect("INIT is over");
+    if libfuse && conn.protocol() >= (7, minor) {
+        Ok(())
+    } else {
+        Err(Errno::ENOSYS)
+    }
+}
+
+#[test]
+fn an_expired_entry_is_looked_up_again() {
+    require_fuse!();
+    let (fs, _) = cached();
+    let mounted = common::mount(fs);
+    let notifier = mounted.notifier();
+    let expire = |name: &str| block_on(notifier.expire_entry(Inode::ROOT, name.as_ref()));
+    for name in ["file", "dir"] {
+        fill_cache(&mounted);
+        let expected = ok_or_enosys(cfg!(libfuse_since = "3.13"), &mounted, 38);
+        assert_eq!(expire(name), expected);
+        fs::metadata(mounted.join(name)).unwrap();
+        let lookup = Call::Lookup(Inode::ROOT, name.into());
+        let lookups = mounted.ops.count(|call| *call == lookup);
+        assert_eq!(lookups, usize::from(expected.is_ok()), "{name}");
+        if expected.is_ok() {
+            assert_eq!(expire("unknown"), Err(Errno::ENOENT));
+        }
+    }
+    assert_eq!(expire("a/b"), Err(Errno::EINVAL));
+    assert_quiet();
+}
+
+#[test]
+fn an_expired_entry_keeps_what_is_mounted_on_it() {
+    require_fuse!();
+    crate::common::require_root!();
+    let (fs, _) = cached();
+    let mounted = common::mount(fs);
+    fill_cache(&mounted);
+    if ok_or_enosys(cfg!(libfuse_since = "3.13"), &mounted, 38).is_err() {
+        return common::skip("names cannot expire");
+    }
+    let path = mounted.join("dir");
+    let (flags, options) = (rustix::mount::MountFlags::empty(), None);
+    rustix::mount::mount("none", &path, "tmpfs", flags, options).unwrap();
+    let name = "dir".as_ref();
+    let notifier = mounted.notifier();
+    block_on(notifier.expire_entry(Inode::ROOT, name)).unwrap();
+    assert!(common::is_mounted(&path));
+    block_on(notifier.invalidate_entry(Inode::ROOT, name, None)).unwrap();
+    assert!(!common::is_mounted(&path));
+    assert_quiet();
+}
+
+#[test]
+fn with_a_new_epoch_every_entry_is_looked_up_again() {
+    require_fuse!();
+    let (fs, _) = cached();
+    let mounted = common::mount(fs);
+    fill_cache(&mounted);
+    let expected = ok_or_enosys(cfg!(libfuse_since = "3.18"), &mounted, 44);
+    assert_eq!(block_on(mounted.notifier().increment_epoch()), expected);
+    for name in ["file", "dir"] {
+        for lookups in [usize::from(expected.is_ok()), 0] {
+            fs::metadata(mounted.join(name)).unwrap();
+            let lookup = Call::Lookup(Inode::ROOT, name.into());
+            assert_eq!(mounted.ops.count(|call| *call == lookup), lookups, "{name}");
+        }
+    }
+    assert_quiet();
+}
+
+#[test]
+fn pruned_inodes_are_forgotten_unless_they_are_in_use() {
+    require_fuse!();
+    let (fs, _) = cached();
+    let mounted = common::mount(fs);
+    fill_cache(&mounted);
+    let opened = File::open(mounted.join("dir")).unwrap();
+    let expected = ok_or_enosys(cfg!(libfuse_since = "3.19"), &mounted, 45);
+    let notifier = mounted.notifier();
+    let prune = || block_on(notifier.prune(&[Inode(2), Inode(3), Inode(999)]));
+    assert_eq!(prune(), expected);
+    let forgotten = || {
+        let (call, _) = mounted
+            .ops
+            .calls
+            .find(|(call, _)| matches!(call, Call::Forget(..)));
+        let Call::Forget(list) = call else {
+            return vec![];
+        };
+        list.iter().map(|forget| forget.inode).collect::<Vec<_>>()
+    };
+    if expected.is_ok() {
+        assert_eq!(forgotten(), [Inode(2)]);
+        drop(opened);
+        prune().unwrap();
+        assert_eq!(forgotten(), [Inode(3)]);
+    }
+    assert_quiet();
 }
 
 // ---- entries, without waiting ------------------------------------------------------------------
@@ -508,6 +678,14 @@ fn after_the_end_of_the_session_nothing_can_be_notified() {
         assert_eq!(entry, Err(Errno::ENODEV));
         let stored = notifier.notify_store(Inode(2), 0, b"x".as_slice()).await;
         assert_eq!(stored, Err(Errno::ENODEV));
+        let part = notifier.invalidate_range(Inode(2), 0..9).await;
+        assert_eq!(part, Err(Errno::ENODEV));
+        let deleted = notifier.delete(Inode::ROOT, Inode(2), name).await;
+        assert_eq!(deleted, Err(Errno::ENODEV));
+        let expired = notifier.expire_entry(Inode::ROOT, name).await;
+        assert_eq!(expired, Err(Errno::ENODEV));
+        assert_eq!(notifier.increment_epoch().await, Err(Errno::ENODEV));
+        assert_eq!(notifier.prune(&[Inode(2)]).await, Err(Errno::ENODEV));
     });
     notifier.invalidate_entry_async(Inode::ROOT, name, None, false);
     assert_quiet();
@@ -522,8 +700,20 @@ fn before_the_session_runs_nothing_can_be_notified() {
     let session = Session::builder(fs).mount(dir.path()).unwrap();
     common::register_mount(dir.path().to_owned());
     let notifier = session.notifier();
-    let early = block_on(notifier.invalidate_inode(Inode::ROOT, false));
-    assert_eq!(early, Err(Errno::ENOTCONN));
+    let name = "file".as_ref();
+    let early = Err(Errno::ENOTCONN);
+    block_on(async {
+        assert_eq!(notifier.invalidate_inode(Inode::ROOT, false).await, early);
+        assert_eq!(notifier.invalidate_range(Inode::ROOT, 0..9).await, early);
+        let entry = notifier.invalidate_entry(Inode::ROOT, name, None).await;
+        assert_eq!(entry, early);
+        assert_eq!(notifier.delete(Inode::ROOT, Inode(2), name).await, early);
+        assert_eq!(notifier.expire_entry(Inode::ROOT, name).await, early);
+        let stored = notifier.notify_store(Inode(2), 0, b"x".as_slice()).await;
+        assert_eq!(stored, early);
+        assert_eq!(notifier.increment_epoch().await, early);
+        assert_eq!(notifier.prune(&[Inode(2)]).await, early);
+    });
     drop(session);
     assert!(!common::is_mounted(dir.path()));
 }

@@ -166,6 +166,8 @@ pub(crate) use answer;
 pub(crate) struct Scripted {
     pub(crate) on: Hooks,
     pub(crate) calls: Recorder<(Call, Caller)>,
+    /// What `init` has been told, and has asked for.
+    conn_info: Mutex<Option<ConnInfo>>,
     names: HashMap<OsString, Inode>,
     inodes: Mutex<HashMap<Inode, EntryAttributes>>,
 }
@@ -176,6 +178,7 @@ impl Scripted {
         Self {
             on: Hooks::default(),
             calls: Recorder::new(),
+            conn_info: Mutex::new(None),
             names: HashMap::new(),
             inodes: Mutex::new(HashMap::from([(Inode::ROOT, dir(1))])),
         }
@@ -211,6 +214,11 @@ impl Scripted {
     pub(crate) fn attr(&self, inode: Inode) -> Result<EntryAttributes> {
         let inodes = self.inodes.lock().unwrap();
         inodes.get(&inode).cloned().ok_or(Errno::ENOENT)
+    }
+
+    /// What kernel and file system have agreed upon; `None` before that.
+    pub(crate) fn conn_info(&self) -> Option<ConnInfo> {
+        self.conn_info.lock().unwrap().clone()
     }
 
     /// The next call that is not one of those that the kernel makes on the way to others.
@@ -318,7 +326,9 @@ macro_rules! answer_of {
 
 impl Operations for Scripted {
     fn init(&self, conn: &mut ConnInfo) -> Result<()> {
-        self.on.init.as_ref().map_or(Ok(()), |init| init(conn))
+        let result = self.on.init.as_ref().map_or(Ok(()), |init| init(conn));
+        *self.conn_info.lock().unwrap() = Some(conn.clone());
+        result
     }
 
     async fn destroy(&self) {

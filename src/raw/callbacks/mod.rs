@@ -8,6 +8,7 @@ mod file;
 mod inode;
 mod lock;
 mod misc;
+mod retrieve;
 mod tree;
 mod xattr;
 
@@ -81,6 +82,7 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         ioctl: Some(misc::ioctl),
         poll: Some(misc::poll),
         bmap: Some(misc::bmap),
+        retrieve_reply: Some(retrieve::retrieve_reply),
         // xattr
         setxattr: Some(xattr::setxattr),
         getxattr: Some(xattr::getxattr),

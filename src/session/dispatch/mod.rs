@@ -48,6 +48,8 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Shared<O>>, message: Message)
             let info = in_flight::forget_info(&list);
             in_flight::start(shared, info, Arc::clone(shared).forget(list));
         }
+        // Never waits its turn: handlers may wait for it.
+        Message::Retrieved(cookie, data) => shared.raw.retrievals.finish(cookie, data),
     }
 }
 
