@@ -23,6 +23,10 @@ use crate::ReleaseFlags;
 use crate::RenameFlags;
 use crate::Result;
 use crate::SetattrFields;
+#[cfg(libfuse_since = "3.18")]
+use crate::StatxFlags;
+#[cfg(libfuse_since = "3.18")]
+use crate::StatxMask;
 use crate::WriteBuf;
 use crate::XattrFlags;
 use crate::raw::Cookie;
@@ -58,6 +62,13 @@ pub(crate) enum Operation {
     Setattr {
         inode: Inode,
         fields: Box<SetattrFields>,
+        file: Option<FileRef>,
+    },
+    #[cfg(libfuse_since = "3.18")]
+    Statx {
+        inode: Inode,
+        flags: StatxFlags,
+        mask: StatxMask,
         file: Option<FileRef>,
     },
     Readlink {
@@ -116,6 +127,12 @@ pub(crate) enum Operation {
     Create {
         parent: Inode,
         name: Name,
+        mode: u32,
+        flags: OpenFlags,
+    },
+    #[cfg(libfuse_since = "3.17")]
+    Tmpfile {
+        parent: Inode,
         mode: u32,
         flags: OpenFlags,
     },
@@ -186,6 +203,10 @@ pub(crate) enum Operation {
         datasync: bool,
     },
     Statfs {
+        inode: Inode,
+    },
+    #[cfg(libfuse_since = "3.19")]
+    Syncfs {
         inode: Inode,
     },
     Ioctl(Box<OwnedIoctl>),
@@ -275,6 +296,8 @@ impl Operation {
         match self {
             Self::Getattr { .. } => const { &Kind::new("getattr") },
             Self::Setattr { .. } => const { &Kind::new("setattr") },
+            #[cfg(libfuse_since = "3.18")]
+            Self::Statx { .. } => const { &Kind::with_final_enosys("statx") },
             Self::Readlink { .. } => const { &Kind::new("readlink") },
             Self::Access { .. } => const { &Kind::with_final_enosys("access") },
             Self::Lookup { .. } => const { &Kind::new("lookup") },
@@ -289,6 +312,8 @@ impl Operation {
             Self::Link { .. } => const { &Kind::with_final_enosys("link") },
             Self::Open { .. } => const { &Kind::with_final_enosys("open") },
             Self::Create { .. } => const { &Kind::with_final_enosys("create") },
+            #[cfg(libfuse_since = "3.17")]
+            Self::Tmpfile { .. } => const { &Kind::with_final_enosys("tmpfile") },
             Self::Read { .. } => const { &Kind::new("read") },
             Self::Write { .. } => const { &Kind::new("write") },
             Self::Flush { .. } => const { &Kind::with_final_enosys("flush") },
@@ -306,6 +331,8 @@ impl Operation {
             Self::Releasedir { .. } => const { &Kind::new("releasedir") },
             Self::Fsyncdir { .. } => const { &Kind::with_final_enosys("fsyncdir") },
             Self::Statfs { .. } => const { &Kind::new("statfs") },
+            #[cfg(libfuse_since = "3.19")]
+            Self::Syncfs { .. } => const { &Kind::with_final_enosys("syncfs") },
             Self::Ioctl(_) => const { &Kind::new("ioctl") },
             Self::Poll { .. } => const { &Kind::with_final_enosys("poll") },
             Self::Bmap { .. } => const { &Kind::with_final_enosys("bmap") },
@@ -340,6 +367,12 @@ impl Operation {
             | Self::Rmdir { parent, .. }
             | Self::Symlink { parent, .. }
             | Self::Create { parent, .. } => [*parent, NONE],
+            #[cfg(libfuse_since = "3.17")]
+            Self::Tmpfile { parent, .. } => [*parent, NONE],
+            #[cfg(libfuse_since = "3.18")]
+            Self::Statx { inode, .. } => [*inode, NONE],
+            #[cfg(libfuse_since = "3.19")]
+            Self::Syncfs { inode } => [*inode, NONE],
             Self::Rename {
                 parent, new_parent, ..
             } => [*parent, *new_parent],

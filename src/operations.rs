@@ -30,6 +30,9 @@ use crate::Result;
 use crate::SeekTarget;
 use crate::SetattrFields;
 use crate::StatvfsData;
+use crate::StatxData;
+use crate::StatxFlags;
+use crate::StatxMask;
 use crate::WriteBuf;
 use crate::XattrFlags;
 
@@ -223,6 +226,24 @@ pub trait Operations: Send + Sync + 'static {
         not_implemented()
     }
 
+    /// Returns the attributes of an inode along with what only `statx(2)` has: the time of creation.
+    ///
+    /// Asked for only where a program wants that time; otherwise the kernel calls
+    /// [`getattr`](Self::getattr), which must be there in any case. What is not in `mask` may be
+    /// right or not. Not implemented: files have no time of creation, and the kernel never asks
+    /// again. libfuse 3.18, Linux 6.6; never called before.
+    fn statx(
+        &self,
+        inode: Inode,
+        flags: StatxFlags,
+        mask: StatxMask,
+        file: Option<FileRef>,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<StatxData>> + Send {
+        let _ = (inode, flags, mask, file, ctx);
+        not_implemented()
+    }
+
     /// Changes attributes (`chmod`, `chown`, `truncate`, `utimensat`) and returns all of them.
     ///
     /// Only the fields that are `Some` may change, and the ctime, which becomes the current time
@@ -410,6 +431,25 @@ pub trait Operations: Send + Sync + 'static {
         ctx: &RequestContext,
     ) -> impl Future<Output = Result<(FileInfo, EntryAttributes)>> + Send {
         let _ = (parent, name, mode, flags, ctx);
+        not_implemented()
+    }
+
+    /// Creates a regular file without a name in the directory `parent` and opens it (`open` with
+    /// `O_TMPFILE`).
+    ///
+    /// It is gone when it is closed, unless [`link`](Self::link) has given it a name until then,
+    /// which `flags` with [`OpenFlags::EXCL`] rule out: the kernel sees to that. About `mode` and the
+    /// umask see [`mknod`](Self::mknod). Not implemented: programs get `EOPNOTSUPP`, and the kernel
+    /// never asks again. The lookup count of the new inode is one. libfuse 3.17, Linux 6.1; never
+    /// called before.
+    fn tmpfile(
+        &self,
+        parent: Inode,
+        mode: u32,
+        flags: OpenFlags,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<(FileInfo, EntryAttributes)>> + Send {
+        let _ = (parent, mode, flags, ctx);
         not_implemented()
     }
 
@@ -657,6 +697,19 @@ pub trait Operations: Send + Sync + 'static {
         inode: Inode,
         ctx: &RequestContext,
     ) -> impl Future<Output = Result<StatvfsData>> + Send {
+        let _ = (inode, ctx);
+        not_implemented()
+    }
+
+    /// Makes sure that everything that was written to the file system is stored (`syncfs`, `sync`).
+    ///
+    /// Only for file systems on block devices, those with the mount option `blkdev`. Not implemented:
+    /// the kernel takes it as done. libfuse 3.19, Linux 6.18; never called before.
+    fn syncfs(
+        &self,
+        inode: Inode,
+        ctx: &RequestContext,
+    ) -> impl Future<Output = Result<()>> + Send {
         let _ = (inode, ctx);
         not_implemented()
     }

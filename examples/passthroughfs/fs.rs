@@ -134,6 +134,14 @@ impl Passthrough {
         Ok(self.entry(inode, &stat))
     }
 
+    /// Enters an inode in the table that has no name to find it by.
+    fn remember_nameless(&self, fd: PathFd) -> Result<EntryAttributes> {
+        let stat = fd.stat()?;
+        let key = Key::from(&stat);
+        let (inode, _) = self.nodes.remember(key, |_| Node::held(key, fd));
+        Ok(self.entry(inode, &stat))
+    }
+
     /// One more lookup of a known inode.
     fn look_up_again(&self, inode: Inode) -> Result<EntryAttributes> {
         let node = self.nodes.reference(inode)?;

@@ -82,17 +82,23 @@ impl PathFd {
     }
 
     pub(crate) fn stat(&self) -> Result<Statx> {
-        self.statx(AtFlags::STATX_SYNC_AS_STAT)
+        self.statx(AtFlags::STATX_SYNC_AS_STAT, StatxFlags::empty())
+    }
+
+    /// Along with the time of creation, which [`btime`] finds in it.
+    pub(crate) fn stat_with_btime(&self, flags: libfuse3::StatxFlags) -> Result<Statx> {
+        let sync = AtFlags::from_bits_truncate(flags.bits().cast_unsigned());
+        self.statx(sync, StatxFlags::BTIME)
     }
 
     /// The device, without a request to the file system that it belongs to.
     pub(crate) fn cached_dev(&self) -> Result<(u32, u32)> {
-        let stat = self.statx(AtFlags::STATX_DONT_SYNC)?;
+        let stat = self.statx(AtFlags::STATX_DONT_SYNC, StatxFlags::empty())?;
         Ok((stat.stx_dev_major, stat.stx_dev_minor))
     }
 
-    fn statx(&self, sync: AtFlags) -> Result<Statx> {
-        let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+    fn statx(&self, sync: AtFlags, more: StatxFlags) -> Result<Statx> {
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID | more;
         rustix::fs::statx(self, "", AtFlags::EMPTY_PATH | sync, wanted).map_err(errno)
     }
 
@@ -258,6 +264,12 @@ pub(crate) fn attributes(stat: &Statx) -> EntryAttributes {
         ctime: timestamp(stat.stx_ctime),
         ..EntryAttributes::default()
     }
+}
+
+/// When an inode was created, if that is known.
+pub(crate) fn btime(stat: &Statx) -> Option<Timestamp> {
+    let is_there = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+    is_there.then(|| timestamp(stat.stx_btime))
 }
 
 fn timestamp(time: StatxTimestamp) -> Timestamp {

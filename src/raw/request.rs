@@ -129,6 +129,15 @@ impl RawRequest {
         ret(unsafe { sys::fuse_reply_attr(req, &stat, timeout) })
     }
 
+    #[cfg(libfuse_since = "3.18")]
+    pub(crate) fn reply_statx(mut self, data: &crate::StatxData) -> Result<()> {
+        let mut statx = statx(data);
+        let timeout = data.attr.attr_timeout.as_secs_f64();
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants; libfuse copies `statx`.
+        ret(unsafe { sys::fuse_reply_statx(req, 0, &mut statx, timeout) })
+    }
+
     pub(crate) fn reply_readlink(mut self, target: &CStr) -> Result<()> {
         let req = self.answer();
         // SAFETY: the request is unanswered, by the invariants; the target is sent before the call
@@ -282,6 +291,41 @@ fn stat(attr: &EntryAttributes) -> libc::stat {
     stat.st_ctime = attr.ctime.secs() as _;
     stat.st_ctime_nsec = attr.ctime.subsec_nanos() as _;
     stat
+}
+
+/// `StatxData` as `struct statx`.
+#[cfg(libfuse_since = "3.18")]
+fn statx(data: &crate::StatxData) -> libc::statx {
+    let time = |time: crate::Timestamp| {
+        // SAFETY: all-zero is a valid `struct statx_timestamp`.
+        let mut statx_time: libc::statx_timestamp = unsafe { mem::zeroed() };
+        statx_time.tv_sec = time.secs();
+        statx_time.tv_nsec = time.subsec_nanos();
+        statx_time
+    };
+    let attr = &data.attr;
+    // SAFETY: all-zero is a valid `struct statx`.
+    let mut statx: libc::statx = unsafe { mem::zeroed() };
+    statx.stx_mask = libc::STATX_BASIC_STATS;
+    statx.stx_blksize = attr.blksize;
+    statx.stx_nlink = attr.nlink;
+    statx.stx_uid = attr.uid;
+    statx.stx_gid = attr.gid;
+    // A file type and twelve bits of permissions.
+    statx.stx_mode = attr.mode as u16;
+    statx.stx_ino = attr.stat_ino.unwrap_or(attr.ino.raw());
+    statx.stx_size = attr.size;
+    statx.stx_blocks = attr.blocks;
+    statx.stx_atime = time(attr.atime);
+    statx.stx_mtime = time(attr.mtime);
+    statx.stx_ctime = time(attr.ctime);
+    statx.stx_rdev_major = libc::major(attr.rdev);
+    statx.stx_rdev_minor = libc::minor(attr.rdev);
+    if let Some(btime) = data.btime {
+        statx.stx_mask |= libc::STATX_BTIME;
+        statx.stx_btime = time(btime);
+    }
+    statx
 }
 
 pub(super) fn entry_param(attr: &EntryAttributes) -> sys::fuse_entry_param {

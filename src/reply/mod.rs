@@ -78,6 +78,17 @@ impl Reply for Attributes {
     }
 }
 
+#[cfg(libfuse_since = "3.18")]
+impl Reply for crate::StatxData {
+    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+        // The kernel would answer EIO for it, too, but nobody would know why.
+        if self.attr.file_type() == 0 {
+            return refuse(request, info, NO_TYPE);
+        }
+        request.reply_statx(&self)
+    }
+}
+
 impl Reply for FileInfo {
     fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         request.reply_open(&self)

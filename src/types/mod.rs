@@ -9,6 +9,7 @@ mod ids;
 mod ioctl;
 mod lock;
 mod statvfs;
+mod statx;
 mod timestamp;
 
 pub use arguments::CopyFileRange;
@@ -40,5 +41,8 @@ pub use ioctl::IoctlReply;
 pub use lock::FileLock;
 pub use lock::LockType;
 pub use statvfs::StatvfsData;
+pub use statx::StatxData;
+pub use statx::StatxFlags;
+pub use statx::StatxMask;
 pub use timestamp::TimeOrNow;
 pub use timestamp::Timestamp;

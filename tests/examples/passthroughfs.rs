@@ -4,12 +4,15 @@ use std::fs;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::fs::AtFlags;
+use rustix::fs::CWD;
 use rustix::fs::FlockOperation;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
@@ -264,5 +267,44 @@ fn flock_is_the_source_files() {
         drop(first);
         waiting.join().unwrap();
     }
+    mirror.program.unmount();
+}
+
+#[test]
+fn times_of_creation_are_those_of_the_source() {
+    common::require_fuse!();
+    let mirror = Mirror::new(&[]);
+    fs::write(mirror.source.path().join("file"), "").unwrap();
+    let created = |directory: &Path| fs::metadata(directory.join("file")).unwrap().created();
+    match created(mirror.program.path()) {
+        Ok(time) => assert_eq!(time, created(mirror.source.path()).unwrap()),
+        Err(error) => common::skip(format_args!("libfuse, the kernel or the source: {error}")),
+    }
+    mirror.program.unmount();
+}
+
+#[test]
+fn a_file_without_a_name_gets_one() {
+    common::require_fuse!();
+    let mirror = Mirror::new(&[]);
+    let flags = OFlags::TMPFILE | OFlags::RDWR;
+    let mode = Mode::from_raw_mode(0o600);
+    let mut file: File = match rustix::fs::open(mirror.program.path(), flags, mode) {
+        Ok(file) => file.into(),
+        Err(rustix::io::Errno::OPNOTSUPP) => {
+            mirror.program.unmount();
+            return common::skip("libfuse, the kernel or the source has no such files");
+        }
+        Err(error) => panic!("{error}"),
+    };
+    file.write_all(b"contents").unwrap();
+    assert!(libfuse3::listdir(mirror.source.path()).unwrap().is_empty());
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let named = mirror.program.join("named");
+    rustix::fs::linkat(CWD, path, CWD, &named, AtFlags::SYMLINK_FOLLOW).unwrap();
+    let source = mirror.source.path().join("named");
+    assert_eq!(fs::read_to_string(&source).unwrap(), "contents");
+    assert_eq!(posix::stat(&source), posix::stat(&named));
+    drop(file);
     mirror.program.unmount();
 }

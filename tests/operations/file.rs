@@ -853,8 +853,8 @@ fn cached_contents_are_kept_if_asked_for() {
     }
 }
 
-/// The version of libfuse, and what the kernel has.
-fn libfuse_at_least(wanted: [u32; 3]) -> bool {
+/// Whether the libfuse that is loaded is no older than this.
+pub(crate) fn libfuse_at_least(wanted: [u32; 3]) -> bool {
     let version = libfuse3::libfuse_version();
     let numbers = version
         .split('.')

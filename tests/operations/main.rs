@@ -13,6 +13,7 @@ mod interrupt;
 mod ioctl;
 mod lock;
 mod misc;
+mod newer;
 mod notify;
 mod poll;
 mod range;

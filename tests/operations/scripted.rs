@@ -34,6 +34,9 @@ use libfuse3::Result;
 use libfuse3::SeekTarget;
 use libfuse3::SetattrFields;
 use libfuse3::StatvfsData;
+use libfuse3::StatxData;
+use libfuse3::StatxFlags;
+use libfuse3::StatxMask;
 use libfuse3::WriteBuf;
 use libfuse3::XattrFlags;
 
@@ -49,6 +52,7 @@ pub(crate) enum Call {
     Forget(Vec<Forget>),
     Getattr(Inode, Option<FileRef>),
     Setattr(Inode, SetattrFields, Option<FileRef>),
+    Statx(Inode, StatxFlags, StatxMask, Option<FileRef>),
     Readlink(Inode),
     Access(Inode, AccessFlags),
     Lookup(Inode, OsString),
@@ -62,6 +66,7 @@ pub(crate) enum Call {
     Link(Inode, Inode, OsString),
     Open(Inode, OpenFlags),
     Create(Inode, OsString, u32, OpenFlags),
+    Tmpfile(Inode, u32, OpenFlags),
     Read(FileRef, u64, usize),
     Write(FileRef, u64, Vec<u8>, Cached),
     Flush(FileRef),
@@ -75,6 +80,7 @@ pub(crate) enum Call {
     Releasedir(FileRef),
     Fsyncdir(FileRef, bool),
     Statfs(Inode),
+    Syncfs(Inode),
     /// File, command, argument, flags, input, room for output.
     Ioctl(FileRef, u32, u64, IoctlFlags, Vec<u8>, usize),
     /// File, events, whether there is a handle.
@@ -120,6 +126,7 @@ hooks! {
     getattr: (Inode) -> EntryAttributes,
     lookup: (Inode, &OsStr) -> EntryAttributes,
     setattr: (Inode, &SetattrFields) -> EntryAttributes,
+    statx: (Inode) -> StatxData,
     readlink: () -> OsString,
     access: () -> (),
     mknod: (u32, u64) -> EntryAttributes,
@@ -131,6 +138,7 @@ hooks! {
     link: (Inode) -> EntryAttributes,
     open: () -> FileInfo,
     create: (u32) -> (FileInfo, EntryAttributes),
+    tmpfile: (u32) -> (FileInfo, EntryAttributes),
     read: (u64, usize) -> Data,
     write: (u64, WriteBuf) -> usize,
     flush: () -> (),
@@ -144,6 +152,7 @@ hooks! {
     releasedir: () -> (),
     fsyncdir: () -> (),
     statfs: () -> StatvfsData,
+    syncfs: () -> (),
     ioctl: (&Ioctl) -> IoctlReply,
     poll: (PollEvents, Option<PollHandle>) -> PollEvents,
     bmap: (u64) -> u64,
@@ -225,7 +234,7 @@ impl Scripted {
     #[track_caller]
     pub(crate) fn next_call(&self) -> (Call, Caller) {
         self.calls.find(|(call, _)| match call {
-            Call::Getattr(..) | Call::Lookup(..) | Call::Forget(..) => false,
+            Call::Getattr(..) | Call::Statx(..) | Call::Lookup(..) | Call::Forget(..) => false,
             // Before writes, truncations and changes of the owner.
             Call::Getxattr(_, name) => name != "security.capability",
             _ => true,
@@ -367,6 +376,18 @@ impl Operations for Scripted {
         answer_of!(self.setattr(inode, &fields))
     }
 
+    async fn statx(
+        &self,
+        inode: Inode,
+        flags: StatxFlags,
+        mask: StatxMask,
+        file: Option<FileRef>,
+        ctx: &RequestContext,
+    ) -> Result<StatxData> {
+        self.record(Call::Statx(inode, flags, mask, file), ctx);
+        answer_of!(self.statx(inode))
+    }
+
     async fn readlink(&self, inode: Inode, ctx: &RequestContext) -> Result<OsString> {
         self.record(Call::Readlink(inode), ctx);
         answer_of!(self.readlink())
@@ -480,6 +501,18 @@ impl Operations for Scripted {
         Ok((file, self.remember(Ok(attr))?))
     }
 
+    async fn tmpfile(
+        &self,
+        parent: Inode,
+        mode: u32,
+        flags: OpenFlags,
+        ctx: &RequestContext,
+    ) -> Result<(FileInfo, EntryAttributes)> {
+        self.record(Call::Tmpfile(parent, mode, flags), ctx);
+        let (file, attr) = answer_of!(self.tmpfile(mode))?;
+        Ok((file, self.remember(Ok(attr))?))
+    }
+
     async fn read(
         &self,
         file: FileRef,
@@ -589,6 +622,11 @@ impl Operations for Scripted {
     async fn statfs(&self, inode: Inode, ctx: &RequestContext) -> Result<StatvfsData> {
         self.record(Call::Statfs(inode), ctx);
         answer_of!(self.statfs())
+    }
+
+    async fn syncfs(&self, inode: Inode, ctx: &RequestContext) -> Result<()> {
+        self.record(Call::Syncfs(inode), ctx);
+        answer_of!(self.syncfs())
     }
 
     async fn ioctl(&self, ioctl: Ioctl<'_>, ctx: &RequestContext) -> Result<IoctlReply> {

@@ -30,6 +30,9 @@ use libfuse3::Result;
 use libfuse3::SeekTarget;
 use libfuse3::SetattrFields;
 use libfuse3::StatvfsData;
+use libfuse3::StatxData;
+use libfuse3::StatxFlags;
+use libfuse3::StatxMask;
 use libfuse3::WriteBuf;
 use libfuse3::XattrFlags;
 use rustix::fs::AtFlags;
@@ -44,6 +47,7 @@ use crate::file;
 use crate::file::OpenFile;
 use crate::options::Cache;
 use crate::path_fd::PathFd;
+use crate::path_fd::btime;
 use crate::path_fd::errno;
 
 /// Who waits for a lock of the source looks for it this soon, and then ever more rarely, ...
@@ -94,6 +98,21 @@ impl Operations for Passthrough {
     ) -> Result<EntryAttributes> {
         let stat = self.fd(inode)?.stat()?;
         Ok(self.entry(inode, &stat))
+    }
+
+    async fn statx(
+        &self,
+        inode: Inode,
+        flags: StatxFlags,
+        _mask: StatxMask,
+        _file: Option<FileRef>,
+        _ctx: &RequestContext,
+    ) -> Result<StatxData> {
+        let stat = self.fd(inode)?.stat_with_btime(flags)?;
+        Ok(StatxData {
+            attr: self.entry(inode, &stat),
+            btime: btime(&stat),
+        })
     }
 
     async fn setattr(
@@ -248,6 +267,23 @@ impl Operations for Passthrough {
             created => created?,
         };
         let entry = self.remember(PathFd::of(&fd)?, &parent, name)?;
+        Ok((self.file_info(fd.into()), entry))
+    }
+
+    async fn tmpfile(
+        &self,
+        parent: Inode,
+        mode: u32,
+        flags: OpenFlags,
+        ctx: &RequestContext,
+    ) -> Result<(FileInfo, EntryAttributes)> {
+        let parent = self.fd(parent)?;
+        let permissions = self.new_permissions(&parent, mode, ctx);
+        let source_flags = file::source_flags(flags, self.options.writeback) | OFlags::TMPFILE;
+        let fd = self.credentials.as_caller(ctx, || {
+            rustix::fs::openat(&*parent, ".", source_flags, permissions)
+        })?;
+        let entry = self.remember_nameless(PathFd::of(&fd)?)?;
         Ok((self.file_info(fd.into()), entry))
     }
 

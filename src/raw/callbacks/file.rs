@@ -74,6 +74,34 @@ pub(super) unsafe extern "C" fn create(
     };
 }
 
+/// C: `fuse_lowlevel_ops::tmpfile`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi` lives until this function returns.
+#[cfg(libfuse_since = "3.17")]
+pub(super) unsafe extern "C" fn tmpfile(
+    req: fuse_req_t,
+    parent: fuse_ino_t,
+    mode: libc::mode_t,
+    fi: *mut fuse_file_info,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let flags = unsafe { open_flags(fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Tmpfile {
+                parent: Inode(parent),
+                mode,
+                flags,
+            },
+        )
+    };
+}
+
 /// C: `fuse_lowlevel_ops::read`.
 ///
 /// # Safety

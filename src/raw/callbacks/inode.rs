@@ -92,6 +92,36 @@ pub(super) unsafe extern "C" fn getattr(req: fuse_req_t, ino: fuse_ino_t, fi: *m
     };
 }
 
+/// C: `fuse_lowlevel_ops::statx`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+/// - `fi` is NULL or lives until this function returns.
+#[cfg(libfuse_since = "3.18")]
+pub(super) unsafe extern "C" fn statx(
+    req: fuse_req_t,
+    ino: fuse_ino_t,
+    flags: c_int,
+    mask: c_int,
+    fi: *mut fuse_file_info,
+) {
+    // SAFETY: guaranteed by the caller, see above.
+    let file = unsafe { file_ref(ino, fi) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe {
+        deliver(
+            req,
+            Operation::Statx {
+                inode: Inode(ino),
+                flags: crate::StatxFlags::from_bits_retain(flags),
+                mask: crate::StatxMask::from_bits_retain(mask.cast_unsigned()),
+                file,
+            },
+        )
+    };
+}
+
 /// C: `fuse_lowlevel_ops::setattr`.
 ///
 /// # Safety

@@ -48,6 +48,17 @@ pub(super) unsafe extern "C" fn statfs(req: fuse_req_t, ino: fuse_ino_t) {
     unsafe { deliver(req, Operation::Statfs { inode: Inode(ino) }) };
 }
 
+/// C: `fuse_lowlevel_ops::syncfs`.
+///
+/// # Safety
+///
+/// - Called by libfuse, which gives `req` away.
+#[cfg(libfuse_since = "3.19")]
+pub(super) unsafe extern "C" fn syncfs(req: fuse_req_t, ino: fuse_ino_t) {
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { deliver(req, Operation::Syncfs { inode: Inode(ino) }) };
+}
+
 /// C: `fuse_lowlevel_ops::ioctl`.
 ///
 /// # Safety

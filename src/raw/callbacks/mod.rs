@@ -45,6 +45,8 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         forget_multi: Some(inode::forget_multi),
         getattr: Some(inode::getattr),
         setattr: Some(inode::setattr),
+        #[cfg(libfuse_since = "3.18")]
+        statx: Some(inode::statx),
         readlink: Some(inode::readlink),
         access: Some(inode::access),
         // tree
@@ -59,6 +61,8 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         // file
         open: Some(file::open),
         create: Some(file::create),
+        #[cfg(libfuse_since = "3.17")]
+        tmpfile: Some(file::tmpfile),
         read: Some(file::read),
         write: Some(file::write),
         flush: Some(file::flush),
@@ -79,6 +83,8 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         fsyncdir: Some(dir::fsyncdir),
         // misc
         statfs: Some(misc::statfs),
+        #[cfg(libfuse_since = "3.19")]
+        syncfs: Some(misc::syncfs),
         ioctl: Some(misc::ioctl),
         poll: Some(misc::poll),
         bmap: Some(misc::bmap),

@@ -7,6 +7,7 @@ use super::Shared;
 use super::by_default;
 use crate::CopyFileRange;
 use crate::Data;
+use crate::EntryAttributes;
 use crate::Errno;
 use crate::FallocateFlags;
 use crate::FileInfo;
@@ -17,6 +18,7 @@ use crate::OpenFlags;
 use crate::Operations;
 use crate::ReleaseFlags;
 use crate::RequestContext;
+use crate::Result;
 use crate::SeekTarget;
 use crate::WriteBuf;
 use crate::message::Name;
@@ -55,6 +57,28 @@ impl<O: Operations> Shared<O> {
     ) {
         let (name, ctx) = (name.as_os_str(), request.context());
         let result = self.operations.create(parent, name, mode, flags, ctx).await;
+        self.answer_created(request, result, flags).await;
+    }
+
+    #[cfg(libfuse_since = "3.17")]
+    pub(super) async fn tmpfile(
+        self: Arc<Self>,
+        request: Request,
+        parent: Inode,
+        mode: u32,
+        flags: OpenFlags,
+    ) {
+        let ctx = request.context();
+        let result = self.operations.tmpfile(parent, mode, flags, ctx).await;
+        self.answer_created(request, result, flags).await;
+    }
+
+    async fn answer_created(
+        &self,
+        request: Request,
+        result: Result<(FileInfo, EntryAttributes)>,
+        flags: OpenFlags,
+    ) {
         let created = result.as_ref().ok().map(|(info, attr)| (*info, attr.ino));
         if request.answer(result).is_err()
             && let Some((info, inode)) = created

@@ -31,6 +31,23 @@ impl<O: Operations> Shared<O> {
         let _ = request.answer(result.map(Attributes));
     }
 
+    #[cfg(libfuse_since = "3.18")]
+    pub(super) async fn statx(
+        self: Arc<Self>,
+        request: Request,
+        inode: Inode,
+        flags: crate::StatxFlags,
+        mask: crate::StatxMask,
+        file: Option<FileRef>,
+    ) {
+        let result = {
+            let (fs, ctx) = (&self.operations, request.context());
+            let handler = pin!(fs.statx(inode, flags, mask, file, ctx));
+            self.unless_interrupted(&request, handler).await
+        };
+        let _ = request.answer(result);
+    }
+
     pub(super) async fn setattr(
         self: Arc<Self>,
         request: Request,

@@ -26,6 +26,12 @@ impl<O: Operations> Shared<O> {
         let _ = request.answer(by_default(result, StatvfsData::default));
     }
 
+    #[cfg(libfuse_since = "3.19")]
+    pub(super) async fn syncfs(self: Arc<Self>, request: Request, inode: Inode) {
+        let result = self.operations.syncfs(inode, request.context()).await;
+        let _ = request.answer(result);
+    }
+
     pub(super) async fn ioctl(self: Arc<Self>, request: Request, ioctl: Box<OwnedIoctl>) {
         let arguments = Ioctl {
             file: ioctl.file,

@@ -75,6 +75,13 @@ pub(super) fn handle<O: Operations>(
             fields,
             file,
         } => start!(setattr(inode, fields, file)),
+        #[cfg(libfuse_since = "3.18")]
+        Operation::Statx {
+            inode,
+            flags,
+            mask,
+            file,
+        } => start!(statx(inode, flags, mask, file)),
         Operation::Readlink { inode } => start!(readlink(inode)),
         Operation::Access { inode, mode } => start!(access(inode, mode)),
         // tree
@@ -114,6 +121,12 @@ pub(super) fn handle<O: Operations>(
             mode,
             flags,
         } => start!(create(parent, name, mode, flags)),
+        #[cfg(libfuse_since = "3.17")]
+        Operation::Tmpfile {
+            parent,
+            mode,
+            flags,
+        } => start!(tmpfile(parent, mode, flags)),
         Operation::Read { file, offset, size } => start!(read(file, offset, size)),
         Operation::Write { file, offset, data } => start!(write(file, offset, data)),
         Operation::Flush { file } => start!(flush(file)),
@@ -153,6 +166,8 @@ pub(super) fn handle<O: Operations>(
         Operation::Fsyncdir { dir, datasync } => start!(fsyncdir(dir, datasync)),
         // misc
         Operation::Statfs { inode } => start!(statfs(inode)),
+        #[cfg(libfuse_since = "3.19")]
+        Operation::Syncfs { inode } => start!(syncfs(inode)),
         Operation::Ioctl(ioctl) => start!(ioctl(ioctl)),
         Operation::Poll {
             file,

@@ -1,0 +1,290 @@
+//! Operations that only newer versions of libfuse have.
+
+use std::fs::File;
+use std::io;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use libfuse3::EntryAttributes;
+use libfuse3::Errno;
+use libfuse3::FileHandle;
+use libfuse3::FileInfo;
+use libfuse3::Forget;
+use libfuse3::Inode;
+use libfuse3::OpenFlags;
+use libfuse3::StatxData;
+use libfuse3::StatxMask;
+use libfuse3::Timestamp;
+use rustix::fs::AtFlags;
+use rustix::fs::CWD;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::fs::Statx;
+use rustix::fs::StatxFlags;
+
+use crate::common;
+use crate::common::assert_logged;
+use crate::common::assert_quiet;
+use crate::common::errno;
+use crate::common::require_fuse;
+use crate::file::libfuse_at_least;
+use crate::scripted::Call;
+use crate::scripted::Scripted;
+use crate::scripted::answer;
+use crate::scripted::file;
+use crate::scripted::node;
+use crate::scripted::this_caller;
+
+/// Returns from a test of something that this libfuse is too old for; says so.
+macro_rules! require_libfuse {
+    ($($number:literal),*) => {
+        if !libfuse_at_least([$($number),*]) {
+            common::skip(format_args!("libfuse {} is too old", libfuse3::libfuse_version()));
+            return;
+        }
+    };
+}
+
+// ---- tmpfile -----------------------------------------------------------------------------------
+
+fn tmpfile(directory: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | flags;
+    Ok(rustix::fs::open(directory, flags, Mode::from_raw_mode(0o640))?.into())
+}
+
+fn with_tmpfile() -> Scripted {
+    let mut fs = Scripted::new();
+    answer!(
+        fs.tmpfile = |mode| Ok((
+            FileInfo {
+                direct_io: true,
+                ..FileInfo::new(FileHandle(77))
+            },
+            EntryAttributes {
+                nlink: 0,
+                ..node(9, mode)
+            }
+        ))
+    );
+    answer!(fs.write = |_, data| Ok(data.len()));
+    answer!(fs.link = |_| Ok(node(9, libc::S_IFREG | 0o640)));
+    fs
+}
+
+#[test]
+fn tmpfile_is_given_mode_and_flags_and_opens() {
+    require_fuse!();
+    require_libfuse!(3, 17, 0);
+    let mounted = common::mount(with_tmpfile());
+    let mut opened = tmpfile(mounted.path(), OFlags::RDWR).unwrap();
+    let (call, caller) = mounted.ops.next_call();
+    let Call::Tmpfile(Inode::ROOT, mode, flags) = call else {
+        panic!("{call:?}")
+    };
+    assert_eq!(mode, libc::S_IFREG | 0o640 & !caller.umask);
+    assert!(flags.contains(OpenFlags::RDWR), "{flags:?}");
+    assert!(!flags.contains(OpenFlags::EXCL), "{flags:?}");
+    assert_eq!(caller, this_caller(caller.umask));
+    opened.write_all(b"abc").unwrap();
+    let Call::Write(given, 0, ..) = mounted.ops.next_call().0 else {
+        panic!("not written")
+    };
+    assert_eq!((given.inode, given.fh), (Inode(9), FileHandle(77)));
+    assert_eq!(opened.metadata().unwrap().nlink(), 0);
+    // It can still get a name.
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&opened));
+    let named = mounted.join("named");
+    rustix::fs::linkat(CWD, path, CWD, &named, AtFlags::SYMLINK_FOLLOW).unwrap();
+    let Call::Link(Inode(9), Inode::ROOT, name) = mounted.ops.next_call().0 else {
+        panic!("not linked")
+    };
+    assert_eq!(name, "named");
+    drop(opened);
+    assert_quiet();
+}
+
+#[test]
+fn a_tmpfile_is_gone_when_it_is_closed() {
+    require_fuse!();
+    require_libfuse!(3, 17, 0);
+    let mounted = common::mount(with_tmpfile());
+    let opened = tmpfile(mounted.path(), OFlags::WRONLY | OFlags::EXCL).unwrap();
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&opened));
+    let named = mounted.join("named");
+    let linked = rustix::fs::linkat(CWD, path, CWD, &named, AtFlags::SYMLINK_FOLLOW);
+    assert_eq!(linked, Err(rustix::io::Errno::NOENT));
+    opened.write_all_at(b"x", 0).unwrap();
+    drop(opened);
+    mounted
+        .ops
+        .calls
+        .find(|(call, _)| matches!(call, Call::Release(file, _) if file.fh == FileHandle(77)));
+    let all = [Forget {
+        inode: Inode(9),
+        nlookup: 1,
+    }];
+    mounted
+        .ops
+        .calls
+        .find(|(call, _)| matches!(call, Call::Forget(list) if list[..] == all));
+    assert_quiet();
+}
+
+#[test]
+fn tmpfile_returns_the_error_of_the_handler() {
+    require_fuse!();
+    require_libfuse!(3, 17, 0);
+    for (answer, expected, asked) in [
+        (Errno::EDQUOT, libc::EDQUOT, 2),
+        (Errno::ENOSYS, libc::EOPNOTSUPP, 2),
+        (Errno::NOT_IMPLEMENTED, libc::EOPNOTSUPP, 1),
+    ] {
+        let mut fs = Scripted::new();
+        answer!(fs.tmpfile = move |_| Err(answer));
+        let mounted = common::mount(fs);
+        for _ in 0..2 {
+            let opened = tmpfile(mounted.path(), OFlags::RDWR);
+            assert_eq!(errno(opened), expected, "{answer:?}");
+        }
+        let calls = mounted.ops.count(|call| matches!(call, Call::Tmpfile(..)));
+        assert_eq!(calls, asked, "{answer:?}");
+    }
+    assert_quiet();
+}
+
+#[test]
+fn there_is_no_tmpfile_with_an_older_libfuse() {
+    require_fuse!();
+    if libfuse_at_least([3, 17, 0]) {
+        return;
+    }
+    let mounted = common::mount(with_tmpfile());
+    let opened = tmpfile(mounted.path(), OFlags::RDWR);
+    assert_eq!(errno(opened), libc::EOPNOTSUPP);
+    assert_quiet();
+}
+
+// ---- statx -------------------------------------------------------------------------------------
+
+fn statx(path: &Path, flags: AtFlags, mask: StatxFlags) -> io::Result<Statx> {
+    Ok(rustix::fs::statx(CWD, path, flags, mask)?)
+}
+
+const WITH_BTIME: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
+#[test]
+fn statx_finds_the_time_of_creation() {
+    require_fuse!();
+    require_libfuse!(3, 18, 0);
+    let attr = EntryAttributes {
+        size: 12345,
+        blocks: 32,
+        nlink: 3,
+        uid: 1000,
+        gid: 100,
+        mtime: Timestamp::new(1_000_000_000, 5),
+        ..file(2)
+    };
+    let mut fs = Scripted::new().with("file", attr.clone());
+    answer!(
+        fs.statx = move |inode| Ok(StatxData {
+            attr: EntryAttributes {
+                ino: inode,
+                ..attr.clone()
+            },
+            btime: Some(Timestamp::new(-77, 999_999_999)),
+        })
+    );
+    let mounted = common::mount(fs);
+    let path = mounted.join("file");
+    let stat = statx(&path, AtFlags::empty(), WITH_BTIME).unwrap();
+    let found = (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec);
+    assert_eq!(found, (-77, 999_999_999));
+    assert_eq!(
+        (stat.stx_size, stat.stx_blocks, stat.stx_nlink),
+        (12345, 32, 3)
+    );
+    assert_eq!((stat.stx_uid, stat.stx_gid, stat.stx_ino), (1000, 100, 2));
+    assert_eq!(u32::from(stat.stx_mode), libc::S_IFREG | 0o644);
+    let mtime = (stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec);
+    assert_eq!(mtime, (1_000_000_000, 5));
+    let is_statx = |(call, _): &(Call, _)| matches!(call, Call::Statx(..));
+    let (call, caller) = mounted.ops.calls.find(is_statx);
+    let Call::Statx(Inode(2), _, mask, None) = call else {
+        panic!("{call:?}")
+    };
+    assert!(mask.contains(StatxMask::BTIME), "{mask:?}");
+    assert_eq!(caller.pid, this_caller(0).pid);
+    // Who does not want it gets the others from `getattr`.
+    mounted.ops.calls.drain();
+    statx(&path, AtFlags::empty(), StatxFlags::BASIC_STATS).unwrap();
+    assert_eq!(mounted.ops.count(|call| matches!(call, Call::Statx(..))), 0);
+    assert_quiet();
+}
+
+#[test]
+fn what_has_no_time_of_creation_shows_none() {
+    require_fuse!();
+    require_libfuse!(3, 18, 0);
+    for implemented in [true, false] {
+        let mut fs = Scripted::with_file(10);
+        if implemented {
+            answer!(
+                fs.statx = |_| Ok(StatxData {
+                    attr: file(2),
+                    btime: None
+                })
+            );
+        }
+        let mounted = common::mount(fs);
+        let path = mounted.join("file");
+        for _ in 0..2 {
+            let stat = statx(&path, AtFlags::empty(), WITH_BTIME).unwrap();
+            assert_eq!(stat.stx_mask & StatxFlags::BTIME.bits(), 0);
+            assert_eq!(stat.stx_ino, 2);
+        }
+        let asked = mounted.ops.count(|call| matches!(call, Call::Statx(..)));
+        assert_eq!(asked, if implemented { 2 } else { 1 });
+        assert_quiet();
+    }
+}
+
+#[test]
+fn statx_returns_the_error_of_the_handler() {
+    require_fuse!();
+    require_libfuse!(3, 18, 0);
+    let mut fs = Scripted::with_file(10);
+    answer!(fs.statx = |_| Err(Errno::ESTALE));
+    let mounted = common::mount(fs);
+    let path = mounted.join("file");
+    // Of a name the kernel would look it up anew and ask again.
+    let opened = File::open(&path).unwrap();
+    for _ in 0..2 {
+        let result = rustix::fs::statx(&opened, "", AtFlags::EMPTY_PATH, WITH_BTIME);
+        assert_eq!(result.unwrap_err().raw_os_error(), libc::ESTALE);
+    }
+    assert_quiet();
+}
+
+#[test]
+fn attributes_without_a_type_are_refused_by_statx() {
+    require_fuse!();
+    require_libfuse!(3, 18, 0);
+    let mut fs = Scripted::new().with("file", file(2).with_timeouts(Duration::ZERO));
+    answer!(
+        fs.statx = |_| Ok(StatxData {
+            attr: EntryAttributes {
+                mode: 0o644,
+                ..file(2)
+            },
+            btime: None
+        })
+    );
+    let mounted = common::mount(fs);
+    let result = statx(&mounted.join("file"), AtFlags::empty(), WITH_BTIME);
+    assert_eq!(errno(result), libc::EIO);
+    assert_logged(&["statx of inode 2", "without a file type", "EIO"]);
+}
