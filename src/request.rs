@@ -7,7 +7,6 @@ use crate::Inode;
 use crate::RequestContext;
 use crate::Result;
 use crate::message::Kind;
-use crate::message::Operation;
 use crate::raw::RawRequest;
 use crate::reply::Reply;
 
@@ -15,7 +14,7 @@ use crate::reply::Reply;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestInfo {
     pub(crate) kind: &'static Kind,
-    /// See [`Operation::inodes`].
+    /// See [`Operation::inodes`](crate::message::Operation::inodes).
     pub(crate) inodes: [Inode; 2],
     pub(crate) uid: u32,
     pub(crate) pid: u32,
@@ -23,50 +22,45 @@ pub(crate) struct RequestInfo {
 
 /// A request that waits for its answer. Dropped without one, it answers `EIO`, or `EINTR` if it was
 /// interrupted.
-pub(crate) struct Request {
-    raw: RawRequest,
-    info: RequestInfo,
-}
+pub(crate) struct Request(RawRequest);
 
 impl Request {
-    pub(crate) fn new(raw: RawRequest, operation: &Operation) -> Self {
-        let info = RequestInfo {
-            kind: operation.kind(),
-            inodes: operation.inodes(),
-            uid: raw.context.uid,
-            pid: raw.context.pid,
-        };
-        Self { raw, info }
+    #[inline]
+    pub(crate) fn new(raw: RawRequest) -> Self {
+        Self(raw)
     }
 
+    #[inline]
     pub(crate) fn info(&self) -> RequestInfo {
-        self.info
+        *self.0.info()
     }
 
+    #[inline]
     pub(crate) fn context(&self) -> &RequestContext {
-        &self.raw.context
+        self.0.context()
     }
 
     /// Sends the handler's answer. An error means that the kernel does not know of it: whatever the
     /// answer has given to the kernel must be taken back.
+    #[inline]
     pub(crate) fn answer<R: Reply>(self, result: Result<R>) -> Result<()> {
-        let Self { raw, info } = self;
-        log::trace!("{info}: {result:?}");
+        let info = self.info();
+        if log::log_enabled!(log::Level::Trace) {
+            info.trace(&result);
+        }
         let sent = match result {
-            Ok(reply) => reply.send(raw, &info),
-            Err(errno) => raw.reply_err(info.wire_errno(errno)),
+            Ok(reply) => reply.send(self.0, &info),
+            Err(errno) => self.0.reply_err(info.wire_errno(errno)),
         };
-        if let Err(errno) = sent
-            && ![Errno::ENOENT, Errno::ENODEV].contains(&errno)
-        {
-            log::warn!("{info}: the kernel refuses the answer: {errno}");
+        if let Err(errno) = sent {
+            info.warn_of_refusal(errno);
         }
         sent
     }
 
     /// Gives up what answers the request, for answers that are made on another thread.
     pub(crate) fn into_raw(self) -> RawRequest {
-        self.raw
+        self.0
     }
 }
 
@@ -79,6 +73,19 @@ impl RequestInfo {
             inodes,
             uid: 0,
             pid: 0,
+        }
+    }
+
+    #[cold]
+    fn trace(&self, result: &dyn fmt::Debug) {
+        log::trace!("{self}: {result:?}");
+    }
+
+    #[cold]
+    fn warn_of_refusal(&self, errno: Errno) {
+        // The caller was interrupted, or everybody is gone.
+        if ![Errno::ENOENT, Errno::ENODEV].contains(&errno) {
+            log::warn!("{self}: the kernel refuses the answer: {errno}");
         }
     }
 
@@ -104,6 +111,6 @@ impl fmt::Display for RequestInfo {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.info, f)
+        fmt::Display::fmt(self.0.info(), f)
     }
 }

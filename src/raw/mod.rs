@@ -17,6 +17,7 @@ mod init_repair;
 mod interrupt;
 mod lock;
 mod log;
+mod memory;
 mod notify;
 mod poll;
 mod request;

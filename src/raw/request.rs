@@ -1,5 +1,6 @@
 //! `fuse_req_t`: one request, answered exactly once.
 
+use std::alloc::Layout;
 use std::ffi::CStr;
 use std::mem;
 use std::os::fd::AsRawFd;
@@ -12,6 +13,7 @@ use libfuse_sys as sys;
 
 use super::interrupt::InterruptHook;
 use super::lock;
+use super::memory::Purpose;
 use super::ret;
 use super::session::RawSession;
 use super::shim;
@@ -19,29 +21,37 @@ use crate::EntryAttributes;
 use crate::Errno;
 use crate::FileInfo;
 use crate::FileLock;
+use crate::Inode;
 use crate::IoctlRange;
 use crate::PollEvents;
 use crate::RequestContext;
 use crate::Result;
 use crate::StatvfsData;
+use crate::message::Kind;
+use crate::request::RequestInfo;
 
 /// A request that waits for its answer. Each `reply_` method gives the answer; the error it returns
 /// is the kernel's refusal of it, after which the request is gone all the same.
 ///
+/// A pointer, since it is moved often.
+///
 /// # Invariants
 ///
-/// `req` is an unanswered request of `session`, and this value is the only one that may answer it.
-pub(crate) struct RawRequest {
+/// The pointer is to a valid value, owned by this one, in memory for requests. `req` in it is an
+/// unanswered request of `session`, and this value is the only one that may answer it.
+pub(crate) struct RawRequest(NonNull<State>);
+
+struct State {
     req: Option<NonNull<sys::fuse_req>>,
     session: Arc<RawSession>,
-    /// Who made the request.
-    pub(crate) context: RequestContext,
+    context: RequestContext,
+    info: RequestInfo,
 }
 
-// SAFETY: libfuse lets any thread answer a request, at any time after the callback got it
-// (fuse_lowlevel.h, "fuse_reply_*"), and `session` keeps the session alive until then.
+// SAFETY: it owns the state. libfuse lets any thread answer a request, at any time after the callback
+// got it (fuse_lowlevel.h, "fuse_reply_*"), and `session` keeps the session alive until then.
 unsafe impl Send for RawRequest {}
-// SAFETY: a shared reference gives access to the context only, which is Sync itself.
+// SAFETY: a shared reference gives access to the context and the rest only, which is Sync itself.
 unsafe impl Sync for RawRequest {}
 
 impl RawRequest {
@@ -51,7 +61,13 @@ impl RawRequest {
     ///
     /// - `req` was given to a callback, which has not answered it and will not.
     /// - `session` is the session's userdata: the pointer that [`Arc::as_ptr`] has given.
-    pub(super) unsafe fn new(req: sys::fuse_req_t, session: *const RawSession) -> Self {
+    #[inline]
+    pub(super) unsafe fn new(
+        req: sys::fuse_req_t,
+        session: *const RawSession,
+        kind: &'static Kind,
+        inodes: [Inode; 2],
+    ) -> Self {
         // SAFETY: the session lives in an Arc, see above.
         unsafe { Arc::increment_strong_count(session) };
         // SAFETY: the count has just been raised for this one.
@@ -61,29 +77,72 @@ impl RawRequest {
         // SAFETY: libfuse's context of an unanswered request is valid.
         let ctx = unsafe { &*ctx };
         let req = NonNull::new(req).expect("libfuse never makes a request without one");
-        let context = RequestContext {
-            uid: ctx.uid,
-            gid: ctx.gid,
-            pid: ctx.pid.cast_unsigned(),
-            umask: ctx.umask,
-            interrupt: InterruptHook::new(req),
-        };
-        // INVARIANT: the caller gives the request away.
-        Self {
+        let pid = ctx.pid.cast_unsigned();
+        let state = State {
             req: Some(req),
             session,
-            context,
-        }
+            context: RequestContext {
+                uid: ctx.uid,
+                gid: ctx.gid,
+                pid,
+                umask: ctx.umask,
+                interrupt: InterruptHook::new(req),
+            },
+            info: RequestInfo {
+                kind,
+                inodes,
+                uid: ctx.uid,
+                pid,
+            },
+        };
+        let place = Purpose::REQUEST.allocate(Layout::new::<State>()).cast();
+        // SAFETY: the memory has room for the value.
+        unsafe { place.write(state) };
+        // INVARIANT: allocated and written just now; the caller gives the request away.
+        Self(place)
+    }
+
+    #[inline]
+    fn state(&self) -> &State {
+        // SAFETY: the value is valid, by the invariants.
+        unsafe { self.0.as_ref() }
     }
 
     pub(crate) fn session(&self) -> &Arc<RawSession> {
-        &self.session
+        &self.state().session
+    }
+
+    /// Who made the request.
+    #[inline]
+    pub(crate) fn context(&self) -> &RequestContext {
+        &self.state().context
+    }
+
+    #[inline]
+    pub(crate) fn info(&self) -> &RequestInfo {
+        &self.state().info
     }
 
     /// The request, for the one call that answers it.
+    #[inline]
     fn answer(&mut self) -> sys::fuse_req_t {
-        self.context.interrupt.unregister();
-        self.req.take().map_or(ptr::null_mut(), NonNull::as_ptr)
+        // SAFETY: the value is valid and owned by this one, by the invariants.
+        let state = unsafe { self.0.as_mut() };
+        state.context.interrupt.unregister();
+        state.req.take().map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    #[cold]
+    fn answer_unanswered(&mut self) {
+        let errno = if self.context().is_interrupted() {
+            Errno::EINTR
+        } else {
+            Errno::EIO
+        };
+        let req = self.answer();
+        // SAFETY: the request is unanswered, by the invariants. Nobody is left to be told that the
+        // kernel does not want the answer.
+        unsafe { sys::fuse_reply_err(req, errno.raw()) };
     }
 
     pub(crate) fn reply_err(mut self, errno: Errno) -> Result<()> {
@@ -250,20 +309,16 @@ impl RawRequest {
 }
 
 impl Drop for RawRequest {
+    #[inline]
     fn drop(&mut self) {
-        if self.req.is_none() {
-            return;
+        if self.state().req.is_some() {
+            self.answer_unanswered();
         }
-        let interrupted = self.context.is_interrupted();
-        let errno = if interrupted {
-            Errno::EINTR
-        } else {
-            Errno::EIO
-        };
-        let req = self.answer();
-        // SAFETY: the request is unanswered, by the invariants. Nobody is left to be told that the
-        // kernel does not want the answer.
-        unsafe { sys::fuse_reply_err(req, errno.raw()) };
+        // SAFETY: the value is not used after this, the last use of `self`. Nothing in it panics when
+        // it is dropped.
+        unsafe { self.0.drop_in_place() };
+        // SAFETY: `new` has allocated it so, and its value is gone.
+        unsafe { Purpose::REQUEST.free(self.0.cast(), Layout::new::<State>()) };
     }
 }
 

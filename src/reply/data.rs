@@ -16,6 +16,7 @@ pub(crate) struct Bounded {
 }
 
 impl Reply for Bounded {
+    #[inline]
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let (len, size) = (self.data.len(), self.size);
         if len > size {
@@ -40,6 +41,7 @@ pub(crate) struct Written {
 }
 
 impl Reply for Written {
+    #[inline]
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         if self.count > self.size {
             let Self { count, size } = self;
@@ -61,6 +63,7 @@ pub(crate) struct Sought {
 }
 
 impl Reply for Sought {
+    #[inline]
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let Self { found, offset } = self;
         match i64::try_from(found) {

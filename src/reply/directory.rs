@@ -118,6 +118,7 @@ impl fmt::Debug for ReaddirToken {
 }
 
 impl Reply for &ReaddirToken {
+    #[inline]
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         match self.mistake {
             Some(mistake) => refuse(request, info, mistake),

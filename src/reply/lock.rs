@@ -13,6 +13,7 @@ use crate::request::RequestInfo;
 pub(crate) struct LockInTheWay(pub(crate) Option<FileLock>);
 
 impl Reply for LockInTheWay {
+    #[inline]
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let nothing = FileLock {
             lock_type: LockType::Unlock,

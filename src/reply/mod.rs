@@ -37,6 +37,7 @@ pub(crate) trait Reply: fmt::Debug {
 }
 
 /// Answers `EIO` for a mistake of the file system's, and says which.
+#[cold]
 fn refuse(request: RawRequest, info: &RequestInfo, why: impl fmt::Display) -> Result<()> {
     log::error!("{info}: {why}: answered with EIO");
     // Whether or not the kernel takes the error: it has taken nothing of what the handler returned.
@@ -44,6 +45,7 @@ fn refuse(request: RawRequest, info: &RequestInfo, why: impl fmt::Display) -> Re
 }
 
 impl Reply for () {
+    #[inline]
     fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         request.reply_ok()
     }
@@ -57,6 +59,7 @@ const NO_TYPE: &str = "the handler returned a mode without a file type, such as 
 pub(crate) struct Entry(pub(crate) EntryAttributes);
 
 impl Reply for Entry {
+    #[inline]
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         if self.0.ino == Inode(0) && info.kind.name != "lookup" {
             return refuse(request, info, "the handler returned inode 0");
@@ -73,6 +76,7 @@ impl Reply for Entry {
 pub(crate) struct Attributes(pub(crate) EntryAttributes);
 
 impl Reply for Attributes {
+    #[inline]
     fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         request.reply_attr(&self.0)
     }
@@ -90,12 +94,14 @@ impl Reply for crate::StatxData {
 }
 
 impl Reply for FileInfo {
+    #[inline]
     fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         request.reply_open(&self)
     }
 }
 
 impl Reply for (FileInfo, EntryAttributes) {
+    #[inline]
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let (file, attr) = self;
         if attr.ino == Inode(0) {
@@ -113,6 +119,7 @@ impl Reply for (FileInfo, EntryAttributes) {
 }
 
 impl Reply for OsString {
+    #[inline]
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         /// What the kernel has room for: a page, with the NUL.
         const PATH_MAX: usize = 4096;
@@ -132,6 +139,7 @@ impl Reply for OsString {
 }
 
 impl Reply for StatvfsData {
+    #[inline]
     fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         request.reply_statfs(&self)
     }

@@ -19,6 +19,7 @@ pub(crate) struct XattrValue {
 }
 
 impl Reply for XattrValue {
+    #[inline]
     fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         if self.size == 0 {
             request.reply_xattr(self.value.len())
@@ -38,6 +39,7 @@ pub(crate) struct XattrList {
 }
 
 impl Reply for XattrList {
+    #[inline]
     fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let mut value = Vec::new();
         for name in &self.names {

@@ -103,15 +103,13 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
 /// # Safety
 ///
 /// - `req` was given to a callback by libfuse, and the callback does nothing else with it.
+#[inline]
 unsafe fn deliver(req: sys::fuse_req_t, operation: Operation) {
     // SAFETY: guaranteed by the caller, see above.
     let userdata = unsafe { sys::fuse_req_userdata(req) }.cast::<RawSession>();
     // SAFETY: as above; every session's userdata is the pointer to its `RawSession` in an Arc.
-    let request = unsafe { RawRequest::new(req, userdata) };
-    Inbox::deliver(Message::Request(
-        Request::new(request, &operation),
-        operation,
-    ));
+    let request = unsafe { RawRequest::new(req, userdata, operation.kind(), operation.inodes()) };
+    Inbox::deliver(Message::Request(Request::new(request), operation));
 }
 
 /// # Safety

@@ -14,11 +14,12 @@ mod xattr;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::pin::pin;
 use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
 
-use futures::future::Either;
-use futures::future::select;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use super::Shared;
 use super::in_flight;
@@ -33,13 +34,14 @@ use crate::request::Request;
 pub(super) fn dispatch<O: Operations>(shared: &Arc<Shared<O>>, message: Message) {
     match message {
         Message::Request(request, operation) => {
-            if shared.in_flight.has_room(shared.limits.max_in_flight)
+            let goes_on = shared.in_flight.has_room(shared.limits.max_in_flight)
                 // Never waits its turn: it is about those that do.
-                || xattr::asks_for_stacktrace(&operation)
-            {
-                handle(shared, request, operation);
-            } else if let Some((request, operation)) = in_flight::queue(shared, request, operation)
-            {
+                || xattr::asks_for_stacktrace(&operation);
+            let request_and_operation = match goes_on {
+                true => Some((request, operation)),
+                false => in_flight::queue(shared, request, operation),
+            };
+            if let Some((request, operation)) = request_and_operation {
                 handle(shared, request, operation);
             }
         }
@@ -54,6 +56,7 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Shared<O>>, message: Message)
 }
 
 /// Starts the handler of an operation.
+#[inline]
 pub(super) fn handle<O: Operations>(
     shared: &Arc<Shared<O>>,
     request: Request,
@@ -197,17 +200,36 @@ pub(super) fn handle<O: Operations>(
 impl<O: Operations> Shared<O> {
     /// Waits for a handler that nothing is lost by when it is cut short: by an interruption, if the
     /// session was asked to.
-    async fn unless_interrupted<T>(
+    #[inline]
+    fn unless_interrupted<'a, H>(
         &self,
-        request: &Request,
-        handler: Pin<&mut impl Future<Output = Result<T>>>,
-    ) -> Result<T> {
-        if !self.limits.cancel_on_interrupt {
-            return handler.await;
+        request: &'a Request,
+        handler: Pin<&'a mut H>,
+    ) -> UnlessInterrupted<'a, H> {
+        let cancels = self.limits.cancel_on_interrupt;
+        UnlessInterrupted {
+            handler,
+            interrupted: cancels.then(|| request.context().interrupted().boxed()),
         }
-        match select(handler, pin!(request.context().interrupted())).await {
-            Either::Left((result, _)) => result,
-            Either::Right(((), _)) => Err(Errno::EINTR),
+    }
+}
+
+struct UnlessInterrupted<'a, H> {
+    handler: Pin<&'a mut H>,
+    interrupted: Option<BoxFuture<'a, ()>>,
+}
+
+impl<T, H: Future<Output = Result<T>>> Future for UnlessInterrupted<'_, H> {
+    type Output = Result<T>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        if let Poll::Ready(result) = self.handler.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        match &mut self.interrupted {
+            Some(interrupted) => interrupted.as_mut().poll(cx).map(|()| Err(Errno::EINTR)),
+            None => Poll::Pending,
         }
     }
 }

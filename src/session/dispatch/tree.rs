@@ -25,7 +25,9 @@ impl<O: Operations> Shared<O> {
                 .lookup(parent, name.as_os_str(), request.context());
             self.unless_interrupted(&request, pin!(lookup)).await
         };
-        self.answer_entry(request, result).await;
+        if let Some(inode) = answer_entry(request, result) {
+            self.take_back_lookup(inode).await;
+        }
     }
 
     pub(super) async fn mknod(
@@ -38,7 +40,9 @@ impl<O: Operations> Shared<O> {
     ) {
         let (name, ctx) = (name.as_os_str(), request.context());
         let result = self.operations.mknod(parent, name, mode, rdev, ctx).await;
-        self.answer_entry(request, result).await;
+        if let Some(inode) = answer_entry(request, result) {
+            self.take_back_lookup(inode).await;
+        }
     }
 
     pub(super) async fn mkdir(
@@ -50,7 +54,9 @@ impl<O: Operations> Shared<O> {
     ) {
         let (name, ctx) = (name.as_os_str(), request.context());
         let result = self.operations.mkdir(parent, name, mode, ctx).await;
-        self.answer_entry(request, result).await;
+        if let Some(inode) = answer_entry(request, result) {
+            self.take_back_lookup(inode).await;
+        }
     }
 
     pub(super) async fn unlink(self: Arc<Self>, request: Request, parent: Inode, name: Name) {
@@ -78,7 +84,9 @@ impl<O: Operations> Shared<O> {
     ) {
         let (name, ctx) = (name.as_os_str(), request.context());
         let result = self.operations.symlink(parent, name, &target, ctx).await;
-        self.answer_entry(request, result).await;
+        if let Some(inode) = answer_entry(request, result) {
+            self.take_back_lookup(inode).await;
+        }
     }
 
     pub(super) async fn rename(
@@ -117,13 +125,7 @@ impl<O: Operations> Shared<O> {
     ) {
         let (new_name, ctx) = (new_name.as_os_str(), request.context());
         let result = self.operations.link(inode, new_parent, new_name, ctx).await;
-        self.answer_entry(request, result).await;
-    }
-
-    /// Answers with an entry, whose lookup count has grown: unless the kernel does not take it.
-    async fn answer_entry(&self, request: Request, result: Result<EntryAttributes>) {
-        let inode = result.as_ref().map_or(Inode(0), |attr| attr.ino);
-        if request.answer(result.map(Entry)).is_err() {
+        if let Some(inode) = answer_entry(request, result) {
             self.take_back_lookup(inode).await;
         }
     }
@@ -136,4 +138,12 @@ impl<O: Operations> Shared<O> {
                 .await;
         }
     }
+}
+
+/// Answers with an entry, whose lookup count has grown: unless the kernel does not take it, which
+/// returns the inode.
+#[inline]
+fn answer_entry(request: Request, result: Result<EntryAttributes>) -> Option<Inode> {
+    let inode = result.as_ref().map_or(Inode(0), |attr| attr.ino);
+    request.answer(result.map(Entry)).err().map(|_| inode)
 }
