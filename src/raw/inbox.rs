@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 
-use async_channel::Receiver;
-use async_channel::Sender;
 use libfuse_sys as sys;
 
 use super::buffer::Block;
@@ -13,20 +11,16 @@ use super::buffer::BufferPool;
 use super::buffer::ReceivedBytes;
 use crate::message::Message;
 
-/// Messages that callbacks may have handed on before the thread takes them: libfuse calls one callback
-/// for each request.
-const CAPACITY: usize = 16;
-
-/// The memory that a thread receives requests into, and the channel over which callbacks, on the same
-/// thread, hand on what they have made of them.
+/// The memory that a thread receives requests into, and the place where callbacks, on the same thread,
+/// put what they have made of them.
 ///
 /// Each reader has its own: nothing that is touched for every request is shared between threads.
 pub(crate) struct Inbox {
     /// Gone while libfuse works on a request of whose payload a callback has taken possession.
     block: Cell<Option<Block>>,
     pool: Arc<BufferPool>,
-    sender: Sender<Message>,
-    messages: Receiver<Message>,
+    /// libfuse calls one callback for each request.
+    message: Cell<Option<Message>>,
 }
 
 thread_local! {
@@ -36,22 +30,17 @@ thread_local! {
 
 impl Inbox {
     pub(super) fn new(pool: &Arc<BufferPool>) -> Self {
-        let (sender, messages) = async_channel::bounded(CAPACITY);
         Self {
             block: Cell::new(None),
             pool: Arc::clone(pool),
-            sender,
-            messages,
+            message: Cell::new(None),
         }
     }
 
-    /// A message that a callback has sent.
+    /// What a callback has made of the request that was received.
     #[inline]
-    pub(crate) fn next(&self) -> Option<Message> {
-        if self.messages.is_empty() {
-            return None; // Which is cheaper than to try.
-        }
-        self.messages.try_recv().ok()
+    pub(crate) fn take(&self) -> Option<Message> {
+        self.message.take()
     }
 
     /// Receives with `receive`, which is told where to, and returns how much it has received; then,
@@ -84,31 +73,30 @@ impl Inbox {
         received
     }
 
-    /// Calls `f` with the inbox of the request that this thread is handing to libfuse.
+    /// Called by callbacks: the inbox of the request that this thread is handing to libfuse, if it
+    /// receives for us.
     #[inline]
-    fn with_current<R>(f: impl FnOnce(&Self) -> R) -> Option<R> {
-        // SAFETY: the pointer is null or to an inbox that `receive` holds, further up this stack.
-        let current = unsafe { CURRENT.get().as_ref() };
-        current.map(f)
+    pub(super) fn current<'a>() -> Option<&'a Self> {
+        // SAFETY: the pointer is null or to an inbox that `receive` holds, further up this stack, until
+        // the callback has returned.
+        unsafe { CURRENT.get().as_ref() }
     }
 
-    /// Called by callbacks: hands a message on. It cannot be refused, but if it were, dropping it would
-    /// answer the request.
     #[inline]
-    pub(super) fn deliver(message: Message) {
-        let delivered = Self::with_current(|inbox| inbox.sender.try_send(message).is_ok());
-        if delivered != Some(true) {
-            log::error!("no room for a request: answered with EIO");
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        // SAFETY: nobody else has a reference into the cell, which other threads cannot get at.
+        unsafe { &*self.message.as_ptr() }.is_none()
     }
 
-    /// Called by callbacks: takes the block with the request, if `len` bytes from `data` on lie in it.
-    pub(super) fn take_received(data: *const u8, len: usize) -> Option<ReceivedBytes> {
-        Self::with_current(|inbox| {
-            let received = ReceivedBytes::new(inbox.block.take()?, data, len, &inbox.pool);
-            received.map_err(|block| inbox.block.set(Some(block))).ok()
-        })
-        .flatten()
+    #[inline]
+    pub(super) fn put(&self, message: Message) {
+        self.message.set(Some(message));
+    }
+
+    /// Takes the block with the request, if `len` bytes from `data` on lie in it.
+    pub(super) fn take_received(&self, data: *const u8, len: usize) -> Option<ReceivedBytes> {
+        let received = ReceivedBytes::new(self.block.take()?, data, len, &self.pool);
+        received.map_err(|block| self.block.set(Some(block))).ok()
     }
 }
 

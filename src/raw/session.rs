@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use async_channel::Sender;
 use event_listener::Event;
 use libfuse_sys as sys;
 
@@ -32,6 +33,7 @@ use crate::ConnInfo;
 use crate::Errno;
 use crate::Error;
 use crate::Result;
+use crate::message::Message;
 
 /// What a session does on INIT.
 pub(crate) type InitHook = Box<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync>;
@@ -48,6 +50,7 @@ static MOUNT: Mutex<()> = Mutex::new(());
 /// The address of the value does not change: it is libfuse's `userdata`.
 pub(crate) struct RawSession {
     session: AtomicPtr<sys::fuse_session>,
+    sender: Sender<Message>,
     init: InitHook,
     init_result: OnceLock<Result<()>>,
     /// What the kernel has offered in INIT.
@@ -68,11 +71,13 @@ impl RawSession {
     pub(crate) fn new(
         arguments: &[CString],
         max_read: u32,
+        sender: Sender<Message>,
         init: InitHook,
     ) -> Result<Arc<Self>, Error> {
         version::check()?;
         let this = Arc::new(Self {
             session: AtomicPtr::new(ptr::null_mut()),
+            sender,
             init,
             init_result: OnceLock::new(),
             capable: OnceLock::new(),
@@ -162,6 +167,24 @@ impl RawSession {
             _ if [-libc::EINTR, -libc::EAGAIN, -libc::ENOENT].contains(&received) => Ok(true),
             _ if received < 0 => Err(Errno::from_negative(received)),
             _ => Ok(true),
+        }
+    }
+
+    /// Called by callbacks: hands a message on, to the thread if it is one of our readers, else to
+    /// whoever runs the session.
+    #[inline]
+    pub(super) fn deliver(&self, message: Message) {
+        match Inbox::current().filter(|inbox| inbox.is_empty()) {
+            Some(inbox) => inbox.put(message),
+            None => self.send(message),
+        }
+    }
+
+    #[cold]
+    fn send(&self, message: Message) {
+        // Refused at the end of the session only, when dropping it answers the request.
+        if let Err(refused) = self.sender.try_send(message) {
+            ::log::debug!("a request after the end of the session: {refused}");
         }
     }
 

@@ -36,6 +36,7 @@ use crate::Error;
 use crate::MountOptions;
 use crate::Notifier;
 use crate::Operations;
+use crate::message::Message;
 use crate::raw;
 use crate::raw::RawSession;
 
@@ -43,6 +44,8 @@ use crate::raw::RawSession;
 pub(crate) struct Shared<O> {
     operations: Arc<O>,
     raw: Arc<RawSession>,
+    /// From callbacks on threads that are no readers of ours.
+    messages: Receiver<Message>,
     executor: Executor<'static>,
     in_flight: InFlight,
     limits: Limits,
@@ -131,7 +134,8 @@ impl<O: Operations> Session<O> {
             );
             for_init.init(conn)
         };
-        let raw = RawSession::new(&arguments, max_read, Box::new(init))?;
+        let (sender, messages) = async_channel::unbounded();
+        let raw = RawSession::new(&arguments, max_read, sender, Box::new(init))?;
         let mountpoint = mountpoint.mount(&raw, options)?;
         let shared = Shared {
             operations,
@@ -139,6 +143,7 @@ impl<O: Operations> Session<O> {
             mountpoint: Arc::new(mountpoint),
             notifier: Notifier::new(&raw),
             raw,
+            messages,
             executor: Executor::new(),
             in_flight: InFlight::default(),
             limits,

@@ -55,7 +55,7 @@ fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
             Some(Err(Errno::ENODEV | Errno::EBADF | Errno::ECONNABORTED)) => return Ok(()),
             Some(Err(errno)) => return Err(errno),
         }
-        while let Some(message) = inbox.next() {
+        if let Some(message) = inbox.take() {
             dispatch(shared, message);
         }
         shared.in_flight.answer_interrupted();

@@ -17,7 +17,9 @@ use futures::future::select;
 use smol::Timer;
 
 use super::Session;
+use super::Shared;
 use super::Unmount;
+use super::dispatch::dispatch;
 use super::handle::Cause;
 use super::receive;
 use super::receive::ReaderEnd;
@@ -89,7 +91,7 @@ impl<O: Operations> Session<O> {
             let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
             stop_on_drop.0.readers_ended(deadline).await
         };
-        let end = shared.executor.run(running).await;
+        let end = shared.executor.run(with_messages(&shared, running)).await;
         stop_on_drop.0.finish().await;
 
         if let Some(Err(errno)) = shared.raw.init_result() {
@@ -189,6 +191,9 @@ impl<O: Operations> Session<O> {
                     // A reader has begun to hand over one more, and is about to be done with it.
                     Timer::after(WAKE_INTERVAL[0]).await;
                 }
+                while let Ok(message) = shared.messages.try_recv() {
+                    drop(message);
+                }
                 shared.stop.set_handlers_ended();
                 if shared.raw.init_result() == Some(Ok(())) && self.destroyed.set() {
                     let destroy = std::panic::AssertUnwindSafe(shared.operations.destroy());
@@ -263,6 +268,23 @@ impl<O: Operations> Session<O> {
             return users;
         }
         users.max(Arc::strong_count(raw) - 1)
+    }
+}
+
+/// Waits for `future`; meanwhile starts the handlers of requests that readers of ours have not received.
+async fn with_messages<O: Operations, T>(
+    shared: &Arc<Shared<O>>,
+    future: impl Future<Output = T>,
+) -> T {
+    let messages = async {
+        while let Ok(message) = shared.messages.recv().await {
+            dispatch(shared, message);
+        }
+        pending().await
+    };
+    match select(pin!(future), pin!(messages)).await {
+        Either::Left((result, _)) => result,
+        Either::Right((never, _)) => never,
     }
 }
 

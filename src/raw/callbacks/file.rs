@@ -149,7 +149,7 @@ pub(super) unsafe extern "C" fn write(
     let file = unsafe { open_file(ino, fi) };
     // SAFETY: guaranteed by the caller, see above.
     let from_cache = unsafe { file_bits(fi) } & shim::SHIM_WRITEPAGE != 0;
-    let data = match Inbox::take_received(buf.cast(), size) {
+    let data = match Inbox::current().and_then(|inbox| inbox.take_received(buf.cast(), size)) {
         Some(bytes) => WriteBuf::received(bytes, from_cache),
         // SAFETY: guaranteed by the caller, see above.
         None => WriteBuf::copied(unsafe { super::bytes(buf, size) }, from_cache),

@@ -7,9 +7,9 @@ use libfuse_sys::fuse_file_info;
 use libfuse_sys::fuse_ino_t;
 use libfuse_sys::fuse_req_t;
 
-use super::Inbox;
 use super::deliver;
 use super::file_ref;
+use super::session;
 use crate::AccessFlags;
 use crate::Forget;
 use crate::Inode;
@@ -65,10 +65,11 @@ pub(super) unsafe extern "C" fn forget_multi(
 ///
 /// - `req` was given to a callback by libfuse, and the callback does nothing else with it.
 unsafe fn deliver_forget(req: fuse_req_t, list: ForgetList) {
-    // SAFETY: guaranteed by the caller, see above. A forget has no answer, so the request can end
-    // before it is worked on.
+    // SAFETY: guaranteed by the caller, see above.
+    let session = unsafe { session(req) };
+    // SAFETY: as above. A forget has no answer, so the request can end before it is worked on.
     unsafe { sys::fuse_reply_none(req) };
-    Inbox::deliver(Message::Forget(list));
+    session.deliver(Message::Forget(list));
 }
 
 /// C: `fuse_lowlevel_ops::getattr`.

@@ -109,7 +109,22 @@ unsafe fn deliver(req: sys::fuse_req_t, operation: Operation) {
     let userdata = unsafe { sys::fuse_req_userdata(req) }.cast::<RawSession>();
     // SAFETY: as above; every session's userdata is the pointer to its `RawSession` in an Arc.
     let request = unsafe { RawRequest::new(req, userdata, operation.kind(), operation.inodes()) };
-    Inbox::deliver(Message::Request(Request::new(request), operation));
+    // SAFETY: the session lives while libfuse works on a request of it.
+    let session = unsafe { &*userdata };
+    session.deliver(Message::Request(Request::new(request), operation));
+}
+
+/// The session that a request belongs to.
+///
+/// # Safety
+///
+/// - `req` was given to a callback by libfuse, which runs.
+#[inline]
+unsafe fn session<'a>(req: sys::fuse_req_t) -> &'a RawSession {
+    // SAFETY: guaranteed by the caller, see above.
+    let userdata = unsafe { sys::fuse_req_userdata(req) };
+    // SAFETY: the userdata of each session is its `RawSession`, which lives as long as the session.
+    unsafe { &*userdata.cast::<RawSession>() }
 }
 
 /// # Safety
