@@ -7,7 +7,7 @@ use libfuse_sys::fuse_ino_t;
 use libfuse_sys::fuse_reply_none;
 use libfuse_sys::fuse_req_t;
 
-use super::Inbox;
+use super::session;
 use crate::message::Message;
 use crate::raw::Cookie;
 use crate::raw::bufvec;
@@ -29,7 +29,9 @@ pub(super) unsafe extern "C" fn retrieve_reply(
     let bufv = unsafe { &mut *bufv };
     // SAFETY: guaranteed by the caller, see above.
     let data = unsafe { bufvec::copy_out(bufv) };
+    // SAFETY: guaranteed by the caller, see above.
+    let session = unsafe { session(req) };
     // SAFETY: the request is unanswered, and this is its only answer.
     unsafe { fuse_reply_none(req) };
-    Inbox::deliver(Message::Retrieved(Cookie::from_ptr(cookie), data));
+    session.deliver(Message::Retrieved(Cookie::from_ptr(cookie), data));
 }
