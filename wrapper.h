@@ -24,6 +24,19 @@ struct fuse_session *shim_session_new(struct fuse_args *args, const struct fuse_
 /* A macro where the C library has no symbol versions. */
 int shim_parse_cmdline(struct fuse_args *args, struct fuse_cmdline_opts *opts);
 
+/* `struct fuse_custom_io` as it was in 3.13, without what was added later. */
+struct shim_custom_io {
+	ssize_t (*writev)(int fd, struct iovec *iov, int count, void *userdata);
+	ssize_t (*read)(int fd, void *buf, size_t buf_len, void *userdata);
+	ssize_t (*splice_receive)(int fdin, off_t *offin, int fdout, off_t *offout, size_t len,
+				  unsigned int flags, void *userdata);
+	ssize_t (*splice_send)(int fdin, off_t *offin, int fdout, off_t *offout, size_t len,
+			       unsigned int flags, void *userdata);
+};
+
+/* From 3.13 on, and an inline function from 3.17 on; -ENOSYS before. */
+int shim_session_custom_io(struct fuse_session *se, const struct shim_custom_io *io, int fd);
+
 /* `capable` and `want` up to 3.16, `capable_ext` and `want_ext` from 3.17 on: never both. */
 uint64_t shim_conn_capable(const struct fuse_conn_info *conn);
 uint64_t shim_conn_want(const struct fuse_conn_info *conn);

@@ -50,6 +50,10 @@ pub enum Error {
         message: String,
     },
 
+    /// [`SessionBuilder::custom_io`](crate::SessionBuilder::custom_io) cannot use the descriptors.
+    #[error("cannot take requests from that descriptor: {0}")]
+    CustomIo(String),
+
     /// The loaded libfuse is not one that this program can work with.
     #[error(
         "this program was built with the headers of libfuse {headers} but runs with libfuse {loaded}, \

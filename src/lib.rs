@@ -61,6 +61,7 @@ mod operations;
 mod reply;
 mod request;
 mod session;
+mod wire;
 // Around it.
 mod command_line;
 mod conn_info;
@@ -88,6 +89,7 @@ pub use operations::Rename;
 pub use raw::PollHandle;
 pub use reply::ReaddirToken;
 pub use session::BackgroundSession;
+pub use session::CustomIo;
 pub use session::ExitReason;
 pub use session::InFlightReport;
 pub use session::InFlightRequest;

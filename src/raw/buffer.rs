@@ -121,6 +121,11 @@ impl BufferPool {
         }
     }
 
+    /// The length of the largest request that a block has room for: what libfuse asks for.
+    pub(super) fn request_size(&self) -> usize {
+        MAX_PAGES * self.page + HEADER_SIZE
+    }
+
     pub(crate) fn take(&self) -> Block {
         let spare = self
             .spare

@@ -36,6 +36,7 @@ mod custom_io {
     use libfuse_sys as sys;
 
     use super::super::session::RawSession;
+    use super::super::shim;
 
     /// `FUSE_PARALLEL_DIROPS` of the kernel's protocol (linux/fuse.h).
     const FUSE_PARALLEL_DIROPS: u32 = 1 << 18;
@@ -45,16 +46,30 @@ mod custom_io {
     impl RawSession {
         /// Puts our functions in place of libfuse's read and write.
         pub(in super::super) fn install_repair(&self) {
-            let io = sys::fuse_custom_io {
+            let io = shim::shim_custom_io {
                 read: Some(read),
                 writev: Some(writev),
                 splice_receive: Some(splice_receive),
                 splice_send: Some(splice_send),
             };
             // SAFETY: libfuse copies `io`; the descriptor is the session's own.
-            let result = unsafe { sys::fuse_session_custom_io(self.as_ptr(), &io, self.fd()) };
+            let result = unsafe { shim::shim_session_custom_io(self.as_ptr(), &io, self.fd()) };
             if result != 0 {
                 log::warn!("requests in one directory will come one after the other: {result}");
+            }
+        }
+
+        /// Called with each message before it is sent: mends it if it is the answer to INIT.
+        ///
+        /// # Safety
+        ///
+        /// - `iov` points to `count` valid elements, whose memory libfuse may still change.
+        #[inline]
+        pub(in super::super) unsafe fn repair_init(&self, iov: *mut sys::iovec, count: c_int) {
+            if self.repair.pending.load(Ordering::Relaxed) {
+                // SAFETY: guaranteed by the caller, see above.
+                let done = unsafe { add_flag(iov, count) };
+                self.repair.pending.store(!done, Ordering::Release);
             }
         }
     }
@@ -84,11 +99,8 @@ mod custom_io {
     ) -> isize {
         // SAFETY: guaranteed by the caller, see above.
         let session = unsafe { &*userdata.cast::<RawSession>() };
-        if session.repair.pending.load(Ordering::Relaxed) {
-            // SAFETY: guaranteed by the caller, see above.
-            let done = unsafe { add_flag(iov, count) };
-            session.repair.pending.store(!done, Ordering::Release);
-        }
+        // SAFETY: guaranteed by the caller, see above.
+        unsafe { session.repair_init(iov, count) };
         // SAFETY: guaranteed by the caller, see above.
         unsafe { libc::writev(fd, iov, count) }
     }
@@ -169,5 +181,17 @@ impl super::session::RawSession {
     /// Nothing to do, or nothing that could be done, on this libfuse.
     pub(super) fn install_repair(&self) {
         let _ = &self.repair.pending;
+    }
+
+    /// As above.
+    ///
+    /// # Safety
+    ///
+    /// - None.
+    pub(super) unsafe fn repair_init(
+        &self,
+        _iov: *mut libfuse_sys::iovec,
+        _count: std::ffi::c_int,
+    ) {
     }
 }

@@ -10,6 +10,7 @@ mod bufvec;
 mod callbacks;
 mod cmdline;
 mod conn_info;
+mod custom_io;
 mod direntry;
 mod handler;
 mod inbox;

@@ -32,6 +32,55 @@ unsafe extern "C" {
         opts: *mut fuse_cmdline_opts,
     ) -> ::core::ffi::c_int;
 }
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct shim_custom_io {
+    pub writev: ::core::option::Option<
+        unsafe extern "C" fn(
+            fd: ::core::ffi::c_int,
+            iov: *mut iovec,
+            count: ::core::ffi::c_int,
+            userdata: *mut ::core::ffi::c_void,
+        ) -> isize,
+    >,
+    pub read: ::core::option::Option<
+        unsafe extern "C" fn(
+            fd: ::core::ffi::c_int,
+            buf: *mut ::core::ffi::c_void,
+            buf_len: usize,
+            userdata: *mut ::core::ffi::c_void,
+        ) -> isize,
+    >,
+    pub splice_receive: ::core::option::Option<
+        unsafe extern "C" fn(
+            fdin: ::core::ffi::c_int,
+            offin: *mut off_t,
+            fdout: ::core::ffi::c_int,
+            offout: *mut off_t,
+            len: usize,
+            flags: ::core::ffi::c_uint,
+            userdata: *mut ::core::ffi::c_void,
+        ) -> isize,
+    >,
+    pub splice_send: ::core::option::Option<
+        unsafe extern "C" fn(
+            fdin: ::core::ffi::c_int,
+            offin: *mut off_t,
+            fdout: ::core::ffi::c_int,
+            offout: *mut off_t,
+            len: usize,
+            flags: ::core::ffi::c_uint,
+            userdata: *mut ::core::ffi::c_void,
+        ) -> isize,
+    >,
+}
+unsafe extern "C" {
+    pub fn shim_session_custom_io(
+        se: *mut fuse_session,
+        io: *const shim_custom_io,
+        fd: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
+}
 unsafe extern "C" {
     pub fn shim_conn_capable(conn: *const fuse_conn_info) -> u64;
 }

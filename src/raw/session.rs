@@ -2,9 +2,11 @@
 
 use std::ffi::CString;
 use std::ffi::c_void;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
@@ -21,6 +23,7 @@ use libfuse_sys as sys;
 use super::args::Args;
 use super::buffer::BufferPool;
 use super::callbacks;
+use super::custom_io::Connection;
 use super::inbox::Inbox;
 use super::init_repair::InitRepair;
 use super::log;
@@ -59,6 +62,8 @@ pub(crate) struct RawSession {
     max_read: AtomicU32,
     pub(super) repair: InitRepair,
     pub(crate) retrievals: Retrievals,
+    /// What requests come from in place of the kernel.
+    pub(super) io: OnceLock<Connection>,
     buffers: Arc<BufferPool>,
     /// Calls that use the session's descriptor outside of the receive loop and of handlers.
     users: AtomicUsize,
@@ -84,6 +89,7 @@ impl RawSession {
             max_read: AtomicU32::new(max_read),
             repair: InitRepair::default(),
             retrievals: Retrievals::default(),
+            io: OnceLock::new(),
             buffers: Arc::new(BufferPool::new()),
             users: AtomicUsize::new(0),
             unused: Event::new(),
@@ -153,9 +159,18 @@ impl RawSession {
     /// Waits for one request and has it turned into a message. `Ok(false)`: the connection has
     /// ended.
     pub(crate) fn receive(&self, inbox: &Inbox) -> Result<bool> {
-        // SAFETY: any thread may receive; the memory has room for the largest request that libfuse
-        // asks for.
-        let receive = |buf: &mut _| unsafe { sys::fuse_session_receive_buf(self.as_ptr(), buf) };
+        let receive = |buf: &mut sys::fuse_buf| match self.io.get() {
+            // SAFETY: any thread may receive; the memory has room for the largest request that libfuse
+            // asks for.
+            None => unsafe { sys::fuse_session_receive_buf(self.as_ptr(), buf) },
+            Some(io) => {
+                let mem = NonNull::new(buf.mem.cast()).expect("the inbox has set it");
+                // SAFETY: as above.
+                let received = unsafe { io.receive(mem, self.buffers.request_size()) };
+                buf.size = usize::try_from(received).unwrap_or(0);
+                received
+            }
+        };
         // SAFETY: `buf` is as libfuse has filled it, and its memory lives: in this thread's hands, or
         // in those of the message that took it.
         let process = |buf: &_| unsafe { sys::fuse_session_process_buf(self.as_ptr(), buf) };
@@ -271,6 +286,11 @@ impl RawSession {
         // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does
         // nothing when called twice.
         unsafe { sys::fuse_session_unmount(self.as_ptr()) };
+        // What somebody else has mounted, or has connected, stays open otherwise.
+        let further = self.io.get().and_then(Connection::further_fd);
+        for fd in [self.fd(), further.map_or(-1, AsRawFd::as_raw_fd)] {
+            super::sys::close_but_keep_number(fd);
+        }
     }
 }
 

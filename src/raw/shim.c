@@ -33,6 +33,25 @@ int shim_parse_cmdline(struct fuse_args *args, struct fuse_cmdline_opts *opts)
 	return fuse_parse_cmdline(args, opts);
 }
 
+int shim_session_custom_io(struct fuse_session *se, const struct shim_custom_io *io, int fd)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3013000
+	const struct fuse_custom_io custom_io = {
+		.writev = io->writev,
+		.read = io->read,
+		.splice_receive = io->splice_receive,
+		.splice_send = io->splice_send,
+	};
+
+	return fuse_session_custom_io(se, &custom_io, fd);
+#else
+	(void)se;
+	(void)io;
+	(void)fd;
+	return -ENOSYS;
+#endif
+}
+
 uint64_t shim_conn_capable(const struct fuse_conn_info *conn)
 {
 #if LIBFUSE_VERSION_NUMBER >= 3017000

@@ -6,9 +6,37 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
+use std::os::fd::RawFd;
 
 pub(super) fn check(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// What a C function leaves behind that fails.
+pub(super) fn set_errno(number: i32) {
+    // SAFETY: no preconditions.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: it is this thread's own.
+    unsafe { *place = number };
+}
+
+/// Closes what is open under this number, and puts /dev/null in its place: so that whoever closes the
+/// number itself, later on, closes nobody else's. Nobody may use it any more. Nothing if it is negative.
+pub(super) fn close_but_keep_number(fd: RawFd) {
+    if fd < 0 {
+        return;
+    }
+    let null = match std::fs::File::open("/dev/null") {
+        Ok(null) => null,
+        Err(error) => return log::warn!("/dev/null: {error}: descriptor {fd} stays open"),
+    };
+    // SAFETY: both are open, and whoever owns the second has no more use for what it is.
+    unsafe { libc::dup3(null.as_raw_fd(), fd, libc::O_CLOEXEC) };
+}
+
+/// The number of the device /dev/fuse.
+pub(crate) fn fuse_device_number() -> libc::dev_t {
+    libc::makedev(10, 229)
 }
 
 pub(crate) fn umount2(path: &CStr, flags: i32) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::CustomIo;
 use super::Session;
 use crate::Error;
 use crate::MountOptions;
@@ -129,8 +130,8 @@ impl<O: Operations> SessionBuilder<O> {
     ///
     /// # Errors
     ///
-    /// The mountpoint does not exist, is not a directory, has a FUSE mount on it already, or may
-    /// not be mounted on; libfuse does not know an option; /dev/fuse or `fusermount3` is missing;
+    /// The mountpoint does not exist, is neither a directory nor a regular file, has a FUSE mount on
+    /// it already, or may not be mounted on; the descriptor is not one of `/dev/fuse`; libfuse does not know an option; /dev/fuse or `fusermount3` is missing;
     /// the loaded libfuse does not fit. Nothing is mounted then.
     #[doc(alias = "fuse_session_mount")]
     pub fn mount(self, mountpoint: impl AsRef<Path>) -> Result<Session<O>, Error> {
@@ -140,5 +141,27 @@ impl<O: Operations> SessionBuilder<O> {
             self.limits,
             mountpoint.as_ref(),
         )
+    }
+
+    /// Takes requests from a descriptor, in place of the kernel: a socket, or a pair of pipes, with
+    /// somebody at the other side who speaks the kernel's protocol. Nothing is mounted, so options that
+    /// concern the mount have no effect.
+    ///
+    /// The session ends with [`ExitReason::Disconnected`](crate::ExitReason::Disconnected) when the
+    /// other side closes the connection, and closes it at its own end, whatever
+    /// [`Unmount`](crate::Unmount) says. Requests that make no sense, as the kernel never sends them,
+    /// are answered with `EINVAL`, unknown ones with `ENOSYS`; a message of an impossible length ends
+    /// the session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CustomIo`] if the descriptor is nothing that requests can come from, or if this libfuse
+    /// cannot send answers there: before 3.13, or built without custom I/O as some later ones are, it
+    /// takes nothing but `/dev/fuse` and sockets of type `SOCK_SEQPACKET`, where an answer that is too
+    /// large for the socket is lost. Otherwise as [`mount`](Self::mount), as far as that is about options
+    /// and libfuse.
+    #[doc(alias = "fuse_session_custom_io")]
+    pub fn custom_io(self, io: impl Into<CustomIo>) -> Result<Session<O>, Error> {
+        Session::connect(self.operations, &self.options, self.limits, io.into())
     }
 }

@@ -1,6 +1,7 @@
 //! One mounted file system, from mount to unmount.
 
 mod builder;
+mod custom_io;
 mod dispatch;
 mod handle;
 mod in_flight;
@@ -20,6 +21,7 @@ use async_channel::Receiver;
 use smol::Executor;
 
 pub use builder::SessionBuilder;
+pub use custom_io::CustomIo;
 pub use handle::SessionHandle;
 pub use in_flight::InFlightReport;
 pub use in_flight::InFlightRequest;
@@ -122,21 +124,30 @@ impl<O: Operations> Session<O> {
         path: &Path,
     ) -> Result<Self, Error> {
         let mountpoint = Mountpoint::check(path)?;
-        let arguments = options.to_arguments()?;
-        let max_read = options.max_read_value()?;
-        let operations = Arc::new(operations);
-        let for_init = Arc::clone(&operations);
-        let init = move |conn: &mut crate::ConnInfo| {
-            conn.apply_defaults(
-                O::SUPPORTS_DOT_LOOKUP,
-                O::ENABLE_WRITEBACK_CACHE,
-                O::ENABLE_ACL,
-            );
-            for_init.init(conn)
-        };
-        let (sender, messages) = async_channel::unbounded();
-        let raw = RawSession::new(&arguments, max_read, sender, Box::new(init))?;
-        let mountpoint = mountpoint.mount(&raw, options)?;
+        let prepared = Prepared::new(operations, options)?;
+        let mountpoint = mountpoint.mount(&prepared.raw, options)?;
+        Ok(Self::new(prepared, limits, mountpoint))
+    }
+
+    fn connect(
+        operations: O,
+        options: &MountOptions,
+        limits: Limits,
+        io: CustomIo,
+    ) -> Result<Self, Error> {
+        let prepared = Prepared::new(operations, options)?;
+        let raw = &prepared.raw;
+        raw.connect(io.requests, io.answers)
+            .map_err(Error::CustomIo)?;
+        Ok(Self::new(prepared, limits, Mountpoint::none()))
+    }
+
+    fn new(prepared: Prepared<O>, limits: Limits, mountpoint: Mountpoint) -> Self {
+        let Prepared {
+            operations,
+            raw,
+            messages,
+        } = prepared;
         let shared = Shared {
             operations,
             stop: Arc::default(),
@@ -148,13 +159,13 @@ impl<O: Operations> Session<O> {
             in_flight: InFlight::default(),
             limits,
         };
-        Ok(Self {
+        Self {
             shared: Arc::new(shared),
             readers: Vec::new(),
             ended: async_channel::bounded(1).1,
             destroyed: Flag::default(),
             closed: false,
-        })
+        }
     }
 
     /// The file system.
@@ -163,7 +174,8 @@ impl<O: Operations> Session<O> {
         &self.shared.operations
     }
 
-    /// The absolute path of the mountpoint.
+    /// The absolute path of the mountpoint; `/dev/fd/N` if it was mounted by somebody else, and empty
+    /// without a mount ([`SessionBuilder::custom_io`]).
     #[must_use]
     pub fn mountpoint(&self) -> &Path {
         self.shared.mountpoint.path()
@@ -207,6 +219,37 @@ impl<O: Operations> Session<O> {
     /// [`Error::Busy`] if a notification or a read of a file is still under way after all.
     pub fn close(mut self, unmount: Unmount) -> Result<(), Error> {
         self.close_now(unmount)
+    }
+}
+
+/// A session that has neither a mount nor a connection yet.
+struct Prepared<O> {
+    operations: Arc<O>,
+    raw: Arc<RawSession>,
+    messages: Receiver<Message>,
+}
+
+impl<O: Operations> Prepared<O> {
+    fn new(operations: O, options: &MountOptions) -> Result<Self, Error> {
+        let arguments = options.to_arguments()?;
+        let max_read = options.max_read_value()?;
+        let operations = Arc::new(operations);
+        let for_init = Arc::clone(&operations);
+        let init = move |conn: &mut crate::ConnInfo| {
+            conn.apply_defaults(
+                O::SUPPORTS_DOT_LOOKUP,
+                O::ENABLE_WRITEBACK_CACHE,
+                O::ENABLE_ACL,
+            );
+            for_init.init(conn)
+        };
+        let (sender, messages) = async_channel::unbounded();
+        let raw = RawSession::new(&arguments, max_read, sender, Box::new(init))?;
+        Ok(Self {
+            operations,
+            raw,
+            messages,
+        })
     }
 }
 

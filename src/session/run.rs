@@ -46,6 +46,9 @@ pub enum ExitReason {
     Signal(i32),
     /// The connection was aborted, through `/sys/fs/fuse/connections` or by `umount -f`.
     Aborted,
+    /// The other side of [`SessionBuilder::custom_io`](crate::SessionBuilder::custom_io) has closed the
+    /// connection.
+    Disconnected,
 }
 
 impl<O: Operations> Session<O> {
@@ -106,6 +109,7 @@ impl<O: Operations> Session<O> {
         }
         Ok(match shared.stop.cause() {
             Some(Cause::Signal(signal)) => ExitReason::Signal(signal),
+            Some(Cause::ReaderEnded) if shared.raw.is_custom_io() => ExitReason::Disconnected,
             Some(Cause::ReaderEnded) if shared.mountpoint.is_mounted() => ExitReason::Aborted,
             Some(Cause::ReaderEnded) => ExitReason::Unmounted,
             Some(Cause::Terminated) | None => ExitReason::Terminated,

@@ -96,7 +96,7 @@ pub struct BackgroundSession {
 }
 
 impl BackgroundSession {
-    /// The absolute path of the mountpoint.
+    /// The absolute path of the mountpoint; see [`Session::mountpoint`].
     #[must_use]
     pub fn mountpoint(&self) -> &Path {
         self.mountpoint.path()

@@ -49,6 +49,7 @@ pub(crate) use limit::register_mount;
 pub(crate) use log::Line;
 pub(crate) use log::assert_logged;
 pub(crate) use log::assert_quiet;
+pub(crate) use log::install as install_logger;
 pub(crate) use log::log_lines;
 pub(crate) use mount::MountDir;
 pub(crate) use mount::Mounted;
@@ -97,6 +98,16 @@ macro_rules! require_root {
     };
 }
 pub(crate) use require_root;
+
+/// Returns from a test of something that cannot be tested here; the condition says why.
+macro_rules! require {
+    ($condition:expr) => {
+        if !$condition {
+            return;
+        }
+    };
+}
+pub(crate) use require;
 
 /// Says that a test is skipped, and why.
 pub(crate) fn skip(why: impl fmt::Display) {

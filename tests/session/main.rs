@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod custom_io;
 mod ends;
 mod fs;
 mod many;

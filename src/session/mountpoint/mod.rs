@@ -60,6 +60,11 @@ impl Mountpoint {
         }
     }
 
+    /// That of a session that is not mounted.
+    pub(super) fn none() -> Self {
+        Self::new(Path::new(""), PathBuf::new())
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -127,6 +132,7 @@ impl Mountpoint {
     /// in the kernel comes back. Where there is no switch for that, `umount -f` does it, which may
     /// unmount, too.
     pub(super) fn abort(&self, raw: &RawSession, unmount: Unmount) {
+        raw.shut_down();
         // While it is connected, nobody else has its number.
         let Some((_, minor)) = self.device.filter(|_| raw.is_connected()) else {
             return;

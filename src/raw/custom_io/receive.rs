@@ -1,0 +1,217 @@
+//! Requests out of a connection.
+
+use std::ffi::c_int;
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::PoisonError;
+
+use super::Connection;
+use super::end::Kind;
+use crate::Errno;
+use crate::wire;
+use crate::wire::IN_HEADER;
+use crate::wire::InHeader;
+use crate::wire::Opcode;
+use crate::wire::Verdict;
+
+/// Zeros behind each request: libfuse 3.13 to 3.14.0 take the name in SETXATTR to begin 8 bytes late.
+const PADDING: usize = 16;
+
+/// What is known between two requests.
+#[derive(Default)]
+pub(super) struct Receiving {
+    /// The beginning of a request, whose rest was not there yet when a signal came.
+    begun: Vec<u8>,
+    /// DESTROY has come: the file system will not be initialized again.
+    destroyed: bool,
+}
+
+/// Why there is no request.
+enum End {
+    /// The other side has closed the connection.
+    Closed,
+    Failed(Errno),
+}
+
+impl Connection {
+    /// As `fuse_session_receive_buf`: how many bytes were received; 0 at the end of the connection,
+    /// minus an error number on failure.
+    ///
+    /// What has been received is a request that libfuse may read.
+    ///
+    /// # Safety
+    ///
+    /// - `mem` has room for `capacity` bytes, which nobody else uses.
+    pub(in crate::raw) unsafe fn receive(&self, mem: NonNull<u8>, capacity: usize) -> c_int {
+        if let Some(errno) = self.failure.get() {
+            return -errno.raw();
+        }
+        let mut receiving = self
+            .receiving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        loop {
+            // SAFETY: guaranteed by the caller, see above.
+            let len = match unsafe { self.receive_message(&mut receiving, mem, capacity) } {
+                Ok(len) => len,
+                Err(End::Closed) => return 0,
+                Err(End::Failed(Errno::EINTR)) => return -libc::EINTR,
+                Err(End::Failed(errno)) => {
+                    let errno = *self.failure.get_or_init(|| errno);
+                    return -errno.raw();
+                }
+            };
+            // SAFETY: so much has just been received.
+            let message = unsafe { bytes(mem, len) };
+            if self.admit(&mut receiving, message) {
+                return c_int::try_from(len).unwrap_or(c_int::MAX);
+            }
+        }
+    }
+
+    /// Whether libfuse may see this request; else it is answered here, if it can be.
+    fn admit(&self, receiving: &mut Receiving, message: &[u8]) -> bool {
+        let Some(header) = InHeader::read(message) else {
+            return false;
+        };
+        let verdict = match Opcode::from_number(header.opcode) {
+            Some(Opcode::Init) if receiving.destroyed => Verdict::Refuse(Errno::EIO),
+            Some(Opcode::Destroy) => {
+                receiving.destroyed = true;
+                Verdict::Accept
+            }
+            _ => wire::check(message),
+        };
+        match verdict {
+            Verdict::Accept => return true,
+            Verdict::Refuse(errno) => {
+                log::debug!("request {} is refused: {errno}", header.opcode);
+                self.send_failure(header.unique, errno);
+            }
+            Verdict::Drop => log::debug!("request {} makes no sense: dropped", header.opcode),
+        }
+        false
+    }
+
+    /// Receives one message, whatever it is, with [`PADDING`] behind it.
+    ///
+    /// # Safety
+    ///
+    /// - `mem` has room for `capacity` bytes, which nobody else uses.
+    unsafe fn receive_message(
+        &self,
+        receiving: &mut Receiving,
+        mem: NonNull<u8>,
+        capacity: usize,
+    ) -> Result<usize, End> {
+        let limit = capacity.saturating_sub(PADDING);
+        let len = match self.read.kind {
+            // SAFETY: guaranteed by the caller, see above.
+            Kind::PacketSocket => unsafe { self.receive_packet(mem, limit) }?,
+            // SAFETY: guaranteed by the caller, see above.
+            _ => unsafe { self.receive_from_stream(receiving, mem, limit) }?,
+        };
+        // SAFETY: `len` is no more than the limit.
+        let end = unsafe { mem.add(len) };
+        // SAFETY: as above; there is room for the padding behind the limit.
+        unsafe { end.write_bytes(0, PADDING) };
+        Ok(len)
+    }
+
+    /// # Safety
+    ///
+    /// - `mem` has room for `limit` bytes, which nobody else uses.
+    unsafe fn receive_packet(&self, mem: NonNull<u8>, limit: usize) -> Result<usize, End> {
+        loop {
+            // SAFETY: the descriptor is open, and the memory has room, see above. With this flag the
+            // result is the length of the whole packet.
+            let received =
+                unsafe { libc::recv(self.read.fd, mem.as_ptr().cast(), limit, libc::MSG_TRUNC) };
+            match usize::try_from(received) {
+                Ok(0) => return Err(End::Closed),
+                Ok(len) if len > limit => return Err(End::Failed(Errno::EMSGSIZE)),
+                Ok(len) => {
+                    // SAFETY: so much has just been received.
+                    return match InHeader::read(unsafe { bytes(mem, len) }) {
+                        Some(header) if header.len as usize == len => Ok(len),
+                        _ => Err(End::Failed(Errno::EPROTO)),
+                    };
+                }
+                Err(_) => self.retry_after(Errno::last())?,
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// - `mem` has room for `limit` bytes, which nobody else uses.
+    unsafe fn receive_from_stream(
+        &self,
+        receiving: &mut Receiving,
+        mem: NonNull<u8>,
+        limit: usize,
+    ) -> Result<usize, End> {
+        let mut have = receiving.begun.len();
+        for (index, byte) in receiving.begun.drain(..).enumerate() {
+            // SAFETY: what has begun is shorter than a message may be.
+            let place = unsafe { mem.add(index) };
+            // SAFETY: as above.
+            unsafe { place.write(byte) };
+        }
+        let mut want = IN_HEADER;
+        loop {
+            while have < want {
+                // SAFETY: `have` is less than `want`, and that is no more than the limit.
+                let place = unsafe { mem.add(have) };
+                // SAFETY: the descriptor is open, and the memory has room, as above.
+                let read = unsafe { libc::read(self.read.fd, place.as_ptr().cast(), want - have) };
+                match usize::try_from(read) {
+                    Ok(0) => {
+                        if have > 0 {
+                            log::warn!("the connection was closed in the middle of a request");
+                        }
+                        return Err(End::Closed);
+                    }
+                    Ok(read) => have += read,
+                    Err(_) => {
+                        if let Err(end) = self.retry_after(Errno::last()) {
+                            // SAFETY: so much has been received.
+                            receiving.begun = unsafe { bytes(mem, have) }.to_vec();
+                            return Err(end);
+                        }
+                    }
+                }
+            }
+            // SAFETY: so much has been received.
+            let header = InHeader::read(unsafe { bytes(mem, have) });
+            match header.map_or(0, |header| header.len as usize) {
+                len if len < IN_HEADER => return Err(End::Failed(Errno::EPROTO)),
+                len if len > limit => return Err(End::Failed(Errno::EMSGSIZE)),
+                len if len == have => return Ok(len),
+                len => want = len,
+            }
+        }
+    }
+
+    /// After a call that has received nothing: whether to try again, now that there is something.
+    fn retry_after(&self, errno: Errno) -> Result<(), End> {
+        let result = match errno {
+            Errno::EAGAIN => self.read.wait(libc::POLLIN),
+            Errno::ECONNRESET => return Err(End::Closed),
+            errno => Err(errno),
+        };
+        result.map_err(End::Failed)
+    }
+}
+
+/// # Safety
+///
+/// - The first `len` bytes from `mem` on are initialized, and stay as they are while `'a` lasts.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pointer is not null, and the memory initialized"
+)]
+unsafe fn bytes<'a>(mem: NonNull<u8>, len: usize) -> &'a [u8] {
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { slice::from_raw_parts(mem.as_ptr(), len) }
+}

@@ -1,0 +1,223 @@
+//! Whether a request is one that libfuse may read.
+//!
+//! libfuse trusts the kernel: it takes names to end with a NUL, and bodies to be as long as their
+//! lengths say. Whatever else sends requests is not to be trusted with that.
+
+use super::IN_HEADER;
+use super::InHeader;
+use super::MAJOR;
+use super::Opcode;
+use super::u32_at;
+use crate::Errno;
+
+/// The oldest minor version with the layouts below: Linux 2.6.31.
+const OLDEST_MINOR: u32 = 12;
+/// `FUSE_INIT_EXT`: more flags follow, and INIT is as long as `struct fuse_init_in` is today.
+const INIT_EXT: u32 = 1 << 30;
+const INIT_EXT_LEN: usize = 64;
+/// More than any kernel asks for in one request.
+const MAX_SIZE: u32 = 32 << 20;
+
+/// What is to be done with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accept,
+    /// It is answered with this error.
+    Refuse(Errno),
+    /// It is dropped, since nothing answers it.
+    Drop,
+}
+
+/// What follows the fixed part of a body.
+enum Rest {
+    Nothing,
+    /// So many names.
+    Names(usize),
+    /// As many bytes as the number at this offset says.
+    Payload(usize),
+    /// A name, then as many bytes as the number at this offset says.
+    NameAndPayload(usize),
+    /// As many pairs of node id and count as the number at this offset says.
+    Forgets(usize),
+    /// Nothing; the number at this offset is how long the answer may be.
+    Answer(usize),
+}
+
+/// The length of the fixed part of a body, and what follows it.
+fn layout(opcode: Opcode) -> (usize, Rest) {
+    match opcode {
+        Opcode::Lookup | Opcode::Unlink | Opcode::Rmdir | Opcode::Removexattr => {
+            (0, Rest::Names(1))
+        }
+        Opcode::Symlink => (0, Rest::Names(2)),
+        Opcode::Mkdir | Opcode::Link => (8, Rest::Names(1)),
+        Opcode::Mknod | Opcode::Create | Opcode::Tmpfile => (16, Rest::Names(1)),
+        Opcode::Rename => (8, Rest::Names(2)),
+        Opcode::Rename2 => (16, Rest::Names(2)),
+        Opcode::Readlink | Opcode::Statfs | Opcode::Destroy => (0, Rest::Nothing),
+        Opcode::Forget | Opcode::Open | Opcode::Opendir | Opcode::Access => (8, Rest::Nothing),
+        Opcode::Interrupt | Opcode::Syncfs => (8, Rest::Nothing),
+        Opcode::Getattr | Opcode::Fsync | Opcode::Fsyncdir | Opcode::Bmap => (16, Rest::Nothing),
+        Opcode::Init => (16, Rest::Nothing),
+        Opcode::Release | Opcode::Releasedir | Opcode::Flush => (24, Rest::Nothing),
+        Opcode::Poll | Opcode::Lseek | Opcode::Statx => (24, Rest::Nothing),
+        Opcode::Fallocate => (32, Rest::Nothing),
+        Opcode::Getlk | Opcode::Setlk | Opcode::Setlkw => (48, Rest::Nothing),
+        Opcode::CopyFileRange | Opcode::CopyFileRange64 => (56, Rest::Nothing),
+        Opcode::Setattr => (88, Rest::Nothing),
+        Opcode::Read | Opcode::Readdir | Opcode::Readdirplus => (40, Rest::Answer(16)),
+        Opcode::Listxattr => (8, Rest::Answer(0)),
+        Opcode::Getxattr => (8, Rest::Names(1)),
+        Opcode::Write | Opcode::NotifyReply => (40, Rest::Payload(16)),
+        Opcode::Ioctl => (32, Rest::Payload(24)),
+        Opcode::Setxattr => (8, Rest::NameAndPayload(0)),
+        Opcode::BatchForget => (8, Rest::Forgets(0)),
+    }
+}
+
+/// Looks at a message before libfuse does.
+pub(crate) fn check(message: &[u8]) -> Verdict {
+    let Some(header) = InHeader::read(message) else {
+        return Verdict::Drop;
+    };
+    let Some(opcode) = Opcode::from_number(header.opcode) else {
+        // libfuse would say the same, of those that it does not know.
+        return Verdict::Refuse(Errno::ENOSYS);
+    };
+    let body = &message[IN_HEADER..];
+    let is_sound = match opcode {
+        Opcode::Init => return check_init(body),
+        _ => is_sound(opcode, body),
+    };
+    match opcode {
+        _ if is_sound => Verdict::Accept,
+        Opcode::Forget | Opcode::BatchForget | Opcode::Interrupt | Opcode::NotifyReply => {
+            Verdict::Drop
+        }
+        _ => Verdict::Refuse(Errno::EINVAL),
+    }
+}
+
+fn is_sound(opcode: Opcode, body: &[u8]) -> bool {
+    let (fixed, rest) = layout(opcode);
+    let Some((fixed, variable)) = body.split_at_checked(fixed) else {
+        return false;
+    };
+    let number_at = |offset| u32_at(fixed, offset).unwrap_or(u32::MAX);
+    let size_at = |offset| number_at(offset) as usize;
+    match rest {
+        Rest::Nothing => true,
+        Rest::Names(names) => without_names(variable, names).is_some(),
+        Rest::Payload(size) => variable.len() >= size_at(size),
+        Rest::NameAndPayload(size) => {
+            without_names(variable, 1).is_some_and(|payload| payload.len() >= size_at(size))
+        }
+        Rest::Forgets(count) => variable.len() / 16 >= size_at(count),
+        Rest::Answer(size) => number_at(size) <= MAX_SIZE,
+    }
+}
+
+/// What follows so many names, each with a NUL at its end.
+fn without_names(bytes: &[u8], names: usize) -> Option<&[u8]> {
+    (0..names).try_fold(bytes, |rest, _| {
+        let nul = rest.iter().position(|byte| *byte == 0)?;
+        Some(&rest[nul + 1..])
+    })
+}
+
+fn check_init(body: &[u8]) -> Verdict {
+    let (Some(major), Some(minor), Some(flags)) =
+        (u32_at(body, 0), u32_at(body, 4), u32_at(body, 12))
+    else {
+        return Verdict::Refuse(Errno::EINVAL);
+    };
+    if flags & INIT_EXT != 0 && body.len() < INIT_EXT_LEN {
+        return Verdict::Refuse(Errno::EINVAL);
+    }
+    if major == MAJOR && minor < OLDEST_MINOR {
+        return Verdict::Refuse(Errno::EPROTO);
+    }
+    Verdict::Accept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(opcode: u32, body: &[u8]) -> Vec<u8> {
+        let mut message = vec![0; IN_HEADER];
+        message[..4].copy_from_slice(&((IN_HEADER + body.len()) as u32).to_ne_bytes());
+        message[4..8].copy_from_slice(&opcode.to_ne_bytes());
+        message.extend(body);
+        message
+    }
+
+    fn verdict(opcode: Opcode, body: &[u8]) -> Verdict {
+        check(&message(opcode as u32, body))
+    }
+
+    #[test]
+    fn names_must_end() {
+        let refused = Verdict::Refuse(Errno::EINVAL);
+        assert_eq!(verdict(Opcode::Lookup, b"name\0"), Verdict::Accept);
+        assert_eq!(verdict(Opcode::Lookup, b"name"), refused);
+        assert_eq!(verdict(Opcode::Lookup, b""), refused);
+        assert_eq!(verdict(Opcode::Symlink, b"name\0target\0"), Verdict::Accept);
+        assert_eq!(verdict(Opcode::Symlink, b"name\0target"), refused);
+        assert_eq!(verdict(Opcode::Rename, b"\0\0\0\0\0\0\0\0a\0"), refused);
+        assert_eq!(
+            verdict(Opcode::Getxattr, b"\0\0\0\0\0\0\0\0a\0"),
+            Verdict::Accept
+        );
+    }
+
+    #[test]
+    fn bodies_must_be_as_long_as_they_say() {
+        let refused = Verdict::Refuse(Errno::EINVAL);
+        let mut write = [0; 44];
+        write[16] = 4;
+        assert_eq!(verdict(Opcode::Write, &write), Verdict::Accept);
+        assert_eq!(verdict(Opcode::Write, &write[..43]), refused);
+        assert_eq!(verdict(Opcode::Write, &write[..39]), refused);
+        write[16..20].copy_from_slice(&u32::MAX.to_ne_bytes());
+        assert_eq!(verdict(Opcode::Write, &write), refused);
+        assert_eq!(verdict(Opcode::Read, &write[..40]), refused);
+
+        let setxattr = b"\x02\0\0\0\0\0\0\0user.x\0ab";
+        assert_eq!(verdict(Opcode::Setxattr, setxattr), Verdict::Accept);
+        let short = &setxattr[..setxattr.len() - 1];
+        assert_eq!(verdict(Opcode::Setxattr, short), refused);
+
+        let mut forgets = [0; 40];
+        forgets[0] = 2;
+        assert_eq!(verdict(Opcode::BatchForget, &forgets), Verdict::Accept);
+        forgets[0] = 3;
+        assert_eq!(verdict(Opcode::BatchForget, &forgets), Verdict::Drop);
+        assert_eq!(verdict(Opcode::Forget, &[0; 7]), Verdict::Drop);
+    }
+
+    #[test]
+    fn requests_that_libfuse_does_not_know_are_not_shown_to_it() {
+        assert_eq!(
+            check(&message(48, &[0; 64])),
+            Verdict::Refuse(Errno::ENOSYS)
+        );
+        assert_eq!(check(&message(0, &[])), Verdict::Refuse(Errno::ENOSYS));
+        assert_eq!(check(&[0; 39]), Verdict::Drop);
+    }
+
+    #[test]
+    fn init_must_be_of_a_version_whose_layouts_are_known() {
+        let init = |major: u32, minor: u32, flags: u32, len| {
+            let mut body = [major, minor, 0, flags].map(u32::to_ne_bytes).concat();
+            body.resize(len, 0);
+            verdict(Opcode::Init, &body)
+        };
+        assert_eq!(init(7, 31, 0, 16), Verdict::Accept);
+        assert_eq!(init(7, 31, 0, 15), Verdict::Refuse(Errno::EINVAL));
+        assert_eq!(init(7, 36, INIT_EXT, 16), Verdict::Refuse(Errno::EINVAL));
+        assert_eq!(init(7, 36, INIT_EXT, 64), Verdict::Accept);
+        assert_eq!(init(7, 8, 0, 16), Verdict::Refuse(Errno::EPROTO));
+        assert_eq!(init(8, 0, 0, 16), Verdict::Accept);
+    }
+}

@@ -1,0 +1,63 @@
+//! The protocol between kernel and file system, as far as this library has to know it beside libfuse:
+//! the names and layouts of linux/fuse.h.
+//!
+//! All numbers are in the byte order of this machine.
+
+mod check;
+mod opcode;
+
+pub(crate) use check::Verdict;
+pub(crate) use check::check;
+pub(crate) use opcode::Opcode;
+
+/// `struct fuse_in_header`: length, opcode, unique number, node id, user, group, process, lengths.
+pub(crate) const IN_HEADER: usize = 40;
+/// `struct fuse_out_header`: length, error, unique number.
+pub(crate) const OUT_HEADER: usize = 16;
+/// The major version of the protocol.
+pub(crate) const MAJOR: u32 = 7;
+
+/// What stands before the body of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InHeader {
+    pub(crate) len: u32,
+    pub(crate) opcode: u32,
+    pub(crate) unique: u64,
+    pub(crate) node: u64,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) pid: u32,
+}
+
+impl InHeader {
+    /// `None` if there is less than a header.
+    pub(crate) fn read(message: &[u8]) -> Option<Self> {
+        Some(Self {
+            len: u32_at(message, 0)?,
+            opcode: u32_at(message, 4)?,
+            unique: u64_at(message, 8)?,
+            node: u64_at(message, 16)?,
+            uid: u32_at(message, 24)?,
+            gid: u32_at(message, 28)?,
+            pid: u32_at(message, 32)?,
+        })
+        .filter(|_| message.len() >= IN_HEADER)
+    }
+}
+
+/// An answer without a body: a failure, with the number of the error.
+pub(crate) fn failure(unique: u64, errno: i32) -> [u8; OUT_HEADER] {
+    let mut message = [0; OUT_HEADER];
+    message[..4].copy_from_slice(&(OUT_HEADER as u32).to_ne_bytes());
+    message[4..8].copy_from_slice(&errno.wrapping_neg().to_ne_bytes());
+    message[8..].copy_from_slice(&unique.to_ne_bytes());
+    message
+}
+
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
