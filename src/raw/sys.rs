@@ -34,6 +34,25 @@ pub(super) fn close_but_keep_number(fd: RawFd) {
     unsafe { libc::dup3(null.as_raw_fd(), fd, libc::O_CLOEXEC) };
 }
 
+/// Whether a descriptor of this number is open, of /dev/fuse, and so one that a session may have. From
+/// here on no child inherits it, which would keep the connection alive.
+pub(crate) fn take_fuse_device(fd: RawFd) -> Result<(), String> {
+    let mut stat = MaybeUninit::uninit();
+    // SAFETY: there is room for the structure; if the number is not that of a descriptor, that is an
+    // error.
+    if unsafe { libc::fstat(fd, stat.as_mut_ptr()) } != 0 {
+        return Err(format!("descriptor {fd} is not open"));
+    }
+    // SAFETY: fstat(2) has filled it.
+    let stat: libc::stat = unsafe { stat.assume_init() };
+    if stat.st_mode & libc::S_IFMT != libc::S_IFCHR || stat.st_rdev != fuse_device_number() {
+        return Err(format!("descriptor {fd} is not one of /dev/fuse"));
+    }
+    // SAFETY: the descriptor is open.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    Ok(())
+}
+
 /// The number of the device /dev/fuse.
 pub(crate) fn fuse_device_number() -> libc::dev_t {
     libc::makedev(10, 229)

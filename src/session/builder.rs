@@ -123,16 +123,24 @@ impl<O: Operations> SessionBuilder<O> {
         self
     }
 
-    /// Mounts on the directory `mountpoint`.
+    /// Mounts on `mountpoint`: a directory, or a regular file if the root of the file system is one.
     ///
     /// The kernel accepts requests from here on, and they wait until [`Session::run`] answers them:
     /// do not touch the mount from this thread before.
     ///
+    /// `/dev/fd/N` is a descriptor of `/dev/fuse` that this process was started with, and that
+    /// somebody else has mounted, or is about to: mount.fuse3(8) with `drop_privileges`, a container
+    /// manager, a program that talks to `fusermount3` by itself. Where, and with which options, is up to
+    /// them, and so is unmounting. The session takes the descriptor over and closes it at its end; it
+    /// must not belong to another part of the program, which hands it to
+    /// [`custom_io`](Self::custom_io) instead.
+    ///
     /// # Errors
     ///
     /// The mountpoint does not exist, is neither a directory nor a regular file, has a FUSE mount on
-    /// it already, or may not be mounted on; the descriptor is not one of `/dev/fuse`; libfuse does not know an option; /dev/fuse or `fusermount3` is missing;
-    /// the loaded libfuse does not fit. Nothing is mounted then.
+    /// it already, or may not be mounted on; the descriptor is not one of `/dev/fuse`; libfuse does not
+    /// know an option; /dev/fuse or `fusermount3` is missing; the loaded libfuse does not fit. Nothing
+    /// is mounted then.
     #[doc(alias = "fuse_session_mount")]
     pub fn mount(self, mountpoint: impl AsRef<Path>) -> Result<Session<O>, Error> {
         Session::mount(

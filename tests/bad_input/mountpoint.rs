@@ -51,16 +51,26 @@ fn one_that_is_missing() {
 }
 
 #[test]
-fn one_that_is_not_a_directory() {
+fn one_that_is_neither_directory_nor_file() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("file"), "").unwrap();
-    symlink("file", dir.path().join("link")).unwrap();
-    for path in ["file", "link", "file/x"] {
-        let message = refusal(&dir.path().join(path));
-        assert!(message.ends_with("it is not a directory"), "{message}");
+    symlink("/dev/null", dir.path().join("link")).unwrap();
+    for path in [&dir.path().join("link"), Path::new("/dev/null")] {
+        let message = refusal(path);
+        let reason = "it is neither a directory nor a regular file";
+        assert!(message.ends_with(reason), "{message}");
     }
-    let message = refusal(Path::new("/dev/null"));
-    assert!(message.ends_with("it is not a directory"), "{message}");
+}
+
+#[test]
+fn one_below_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().canonicalize().unwrap().join("file");
+    fs::write(&file, "").unwrap();
+    for path in ["file/x", "file/.."] {
+        let message = refusal(&dir.path().join(path));
+        let reason = format!("{file:?} is not a directory");
+        assert!(message.ends_with(&reason), "{message}");
+    }
 }
 
 #[test]

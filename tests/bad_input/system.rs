@@ -47,7 +47,10 @@ fn a_mountpoint_of_somebody_else() {
         let sticky = namespace.directory("sticky", User::Root, 0o1777);
         for dir in [not_writable, sticky] {
             let message = namespace.refusal(&mut namespace.hello(User::Nobody), &dir);
-            assert_says(&message, &["fusermount3: ", "on a directory of their own"]);
+            assert_says(
+                &message,
+                &["fusermount3: ", "on a directory or file of their own"],
+            );
         }
         let hidden = namespace.directory("hidden", User::Root, 0o700);
         let dir = hidden.join("dir");

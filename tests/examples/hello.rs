@@ -3,9 +3,14 @@
 use std::fs;
 use std::fs::OpenOptions;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
 use crate::common;
+use crate::common::MountDir;
+use crate::common::TimeLimit;
+use crate::program;
 use crate::program::Program;
+use crate::program::finish;
 
 const NO_ARGUMENTS: [&str; 0] = [];
 
@@ -53,4 +58,25 @@ fn hello_can_be_listed_and_read_by_many_at_once() {
         }
     });
     hello.unmount();
+}
+
+#[test]
+fn hello_says_hello_where_mount_fuse3_has_mounted() {
+    common::require_fuse!();
+    common::require_root!();
+    let Some(helper) = common::find_program("mount.fuse3") else {
+        return common::skip("there is no mount.fuse3");
+    };
+    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+    let dir = MountDir::new();
+    // It mounts by itself, and the program gets /dev/fd/N, with fewer rights than that takes.
+    let mut command = Command::new(helper);
+    command.arg(program::path_of("hello")).arg(dir.path());
+    let output = finish(command.args(["-o", "drop_privileges"]));
+    assert!(output.status.success(), "{output:?}");
+    common::register_mount(dir.path().to_owned());
+    let message = fs::read_to_string(dir.join("message"));
+    assert_eq!(message.unwrap(), "hello world\n");
+    assert_eq!(program::text(&output.stderr), "");
+    program::unmount(dir.path());
 }

@@ -4,6 +4,7 @@
 mod common;
 
 mod custom_io;
+mod elsewhere;
 mod ends;
 mod fs;
 mod many;

@@ -1,8 +1,9 @@
-//! Whether a directory can be mounted on, as far as that can be told beforehand.
+//! Whether a mountpoint can be mounted on, as far as that can be told beforehand.
 
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Component;
 use std::path::Path;
@@ -13,12 +14,13 @@ use super::Mountpoint;
 use super::unserved;
 use crate::Errno;
 use crate::Error;
+use crate::raw::sys;
 
 /// As many symbolic links as the kernel follows.
 const MAX_SYMLINKS: usize = 40;
 
 impl Mountpoint {
-    /// A directory that can be mounted on.
+    /// A directory or file that can be mounted on, or a descriptor that somebody else mounts.
     ///
     /// The kernel is never asked about a path that leads through a mount of this process which is not
     /// running: nobody would answer.
@@ -30,8 +32,8 @@ impl Mountpoint {
         if given.as_os_str().as_bytes().contains(&0) {
             return Err(fail("the path has a NUL in it".to_owned()));
         }
-        if given.starts_with("/dev/fd") {
-            // libfuse takes an open descriptor, mounted by somebody else, under this name.
+        if let Some(number) = descriptor(given) {
+            sys::take_fuse_device(number).map_err(fail)?;
             return Ok(Self::new(given, given.to_owned()));
         }
         let path = resolve(given).map_err(fail)?;
@@ -39,7 +41,16 @@ impl Mountpoint {
     }
 }
 
-/// Makes the path of a directory absolute and free of symbolic links, step by step.
+/// The descriptor that libfuse takes this mountpoint for: `/dev/fd/N`.
+fn descriptor(given: &Path) -> Option<RawFd> {
+    let digits = given.as_os_str().as_bytes().strip_prefix(b"/dev/fd/")?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Makes the path of a mountpoint absolute and free of symbolic links, step by step.
 fn resolve(given: &Path) -> Result<PathBuf, String> {
     let mounts = MountTable::read();
     let mut path = match std::path::absolute(given) {
@@ -71,7 +82,12 @@ fn resolve(given: &Path) -> Result<PathBuf, String> {
             }
             push(&mut ahead, &target);
         } else if !metadata.is_dir() {
-            return Err("it is not a directory".to_owned());
+            if !ahead.is_empty() {
+                return Err(format!("{path:?} is not a directory"));
+            }
+            if !metadata.is_file() {
+                return Err("it is neither a directory nor a regular file".to_owned());
+            }
         }
     }
     look_ahead(&mounts, &path, true)?;
@@ -136,10 +152,12 @@ mod tests {
     fn bad_mountpoints_are_named() {
         let message = |path: &str| Mountpoint::check(Path::new(path)).unwrap_err().to_string();
         assert!(message("/no/such/dir").contains("\"/no/such/dir\": it does not exist"));
-        assert!(message("/etc/passwd").contains("not a directory"));
+        assert!(message("/dev/null").contains("neither a directory nor a regular file"));
         assert!(message("/etc/passwd/x").contains("not a directory"));
         assert!(message("a\0b").contains("NUL"));
         assert!(message("").contains("empty"));
+        assert!(message("/dev/fd/1000000").contains("not open"));
+        assert!(message("/dev/fd/x").contains("does not exist"));
         assert!(message(&"x".repeat(300)).contains("name too long"));
     }
 
@@ -155,6 +173,8 @@ mod tests {
         assert_eq!(resolved("relative"), Ok(root.join("a/b")));
         assert_eq!(resolved("./absolute/.//"), Ok(root.join("a/b")));
         assert_eq!(resolved("absolute/.."), Ok(root.join("a")));
+        fs::write(root.join("a/file"), "").unwrap();
+        assert_eq!(resolved("a/file"), Ok(root.join("a/file")));
         assert_eq!(resolved("../../../../.."), Ok(PathBuf::from("/")));
         assert_eq!(
             resolve(Path::new("src")),

@@ -108,7 +108,9 @@ fn user_advice(user: u32, path: &Path, options: &MountOptions) -> Option<String>
     let mountpoint = fs::metadata(path).ok()?;
     let is_sticky = mountpoint.mode() & libc::S_ISVTX != 0;
     if sys::may_access(&c_path, libc::W_OK).is_err() || (is_sticky && mountpoint.uid() != user) {
-        return Some("users other than root must mount on a directory of their own".to_owned());
+        return Some(
+            "users other than root must mount on a directory or file of their own".to_owned(),
+        );
     }
     None
 }
