@@ -11,6 +11,7 @@
 #include <fuse_lowlevel.h>
 #include <fuse_log.h>
 #include <fuse_opt.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Sends libfuse's log messages, formatted, to `sink`. */
@@ -41,6 +42,10 @@ int shim_session_custom_io(struct fuse_session *se, const struct shim_custom_io 
 uint64_t shim_conn_capable(const struct fuse_conn_info *conn);
 uint64_t shim_conn_want(const struct fuse_conn_info *conn);
 void shim_conn_set_want(struct fuse_conn_info *conn, uint64_t want);
+
+/* Those that are missing before 3.17, or 3.18 (request_timeout); nothing is done about them there. */
+void shim_conn_set_limits(struct fuse_conn_info *conn, uint32_t max_backing_stack_depth,
+			  bool no_interrupt, uint16_t request_timeout);
 
 /* Parameters differ between versions: 3.13 to 3.15 have flags. -ENOSYS before 3.13. */
 int shim_notify_expire_entry(struct fuse_session *se, fuse_ino_t parent, const char *name,

@@ -70,6 +70,19 @@ pub enum Error {
     #[error("the file system's init failed: {0}")]
     Init(Errno),
 
+    /// [`Operations::init`](crate::Operations::init) asked for something that the kernel or libfuse
+    /// does not offer, and returned the error that it got for it.
+    #[error(
+        "the file system needs {what}, which the kernel, or libfuse {libfuse}, does not offer: use \
+         newer ones, or have init do without"
+    )]
+    NotOffered {
+        /// The capabilities or the limit.
+        what: String,
+        /// Version of the loaded library.
+        libfuse: String,
+    },
+
     /// Requests could not be received any more.
     #[error("receiving requests from the kernel failed: {0}")]
     Receive(Errno),

@@ -22,18 +22,32 @@ pub(super) fn load(conn: &fuse_conn_info) -> ConnInfo {
         max_background: conn.max_background,
         congestion_threshold: conn.congestion_threshold,
         time_gran: conn.time_gran,
+        max_read: conn.max_read,
+        max_backing_stack_depth: 0,
+        no_interrupt: false,
+        request_timeout: 0,
+        refused: None,
     }
 }
 
 /// Writes the file system's wishes, and the `max_read` of the mount options, which libfuse wants to
 /// find here too.
-pub(super) fn store(info: &ConnInfo, max_read: u32, conn: &mut fuse_conn_info) {
+pub(super) fn store(info: &ConnInfo, conn: &mut fuse_conn_info) {
     // SAFETY: `conn` is libfuse's own structure, as the functions behind `want` need it to be.
     unsafe { shim::shim_conn_set_want(conn, info.want.bits()) };
     conn.max_write = info.max_write;
-    conn.max_read = max_read;
+    conn.max_read = info.max_read;
     conn.max_readahead = info.max_readahead;
     conn.max_background = info.max_background;
     conn.congestion_threshold = info.congestion_threshold;
     conn.time_gran = info.time_gran;
+    // SAFETY: `conn` is a valid structure of the headers that the shim was compiled with.
+    unsafe {
+        shim::shim_conn_set_limits(
+            conn,
+            info.max_backing_stack_depth,
+            info.no_interrupt,
+            info.request_timeout,
+        )
+    };
 }

@@ -91,6 +91,14 @@ unsafe extern "C" {
     pub fn shim_conn_set_want(conn: *mut fuse_conn_info, want: u64);
 }
 unsafe extern "C" {
+    pub fn shim_conn_set_limits(
+        conn: *mut fuse_conn_info,
+        max_backing_stack_depth: u32,
+        no_interrupt: bool,
+        request_timeout: u16,
+    );
+}
+unsafe extern "C" {
     pub fn shim_notify_expire_entry(
         se: *mut fuse_session,
         parent: fuse_ino_t,

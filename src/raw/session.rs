@@ -12,7 +12,6 @@ use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicPtr;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -58,8 +57,10 @@ pub(crate) struct RawSession {
     init_result: OnceLock<Result<()>>,
     /// What the kernel has offered in INIT.
     capable: OnceLock<Capabilities>,
+    /// What the file system has asked for in vain.
+    refused: OnceLock<String>,
     /// `max_read` of the mount options, which libfuse wants repeated in INIT.
-    max_read: AtomicU32,
+    max_read: u32,
     pub(super) repair: InitRepair,
     pub(crate) retrievals: Retrievals,
     /// What requests come from in place of the kernel.
@@ -86,7 +87,8 @@ impl RawSession {
             init,
             init_result: OnceLock::new(),
             capable: OnceLock::new(),
-            max_read: AtomicU32::new(max_read),
+            refused: OnceLock::new(),
+            max_read,
             repair: InitRepair::default(),
             retrievals: Retrievals::default(),
             io: OnceLock::new(),
@@ -204,15 +206,23 @@ impl RawSession {
     }
 
     /// Called by the INIT callback.
-    pub(super) fn on_init(&self, info: &mut ConnInfo) -> u32 {
+    pub(super) fn on_init(&self, info: &mut ConnInfo) {
+        info.max_read = self.max_read;
         let hook = std::panic::AssertUnwindSafe(|| (self.init)(info));
         let result = std::panic::catch_unwind(hook).unwrap_or(Err(Errno::EIO));
         if result.is_ok() {
             self.repair.wanted(info);
         }
         self.capable.get_or_init(|| info.capable);
+        if let Some(what) = info.refused.take() {
+            self.refused.get_or_init(|| what);
+        }
         self.init_result.get_or_init(|| result);
-        self.max_read.load(Ordering::Relaxed)
+    }
+
+    /// What the file system has asked for in vain.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.get().map(String::as_str)
     }
 
     /// How INIT went; `None` before it has come.

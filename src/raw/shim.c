@@ -79,6 +79,19 @@ void shim_conn_set_want(struct fuse_conn_info *conn, uint64_t want)
 #endif
 }
 
+void shim_conn_set_limits(struct fuse_conn_info *conn, uint32_t max_backing_stack_depth,
+			  bool no_interrupt, uint16_t request_timeout)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3017000
+	conn->max_backing_stack_depth = max_backing_stack_depth;
+	conn->no_interrupt = no_interrupt;
+#endif
+#if LIBFUSE_VERSION_NUMBER >= 3018000
+	conn->request_timeout = request_timeout;
+#endif
+	(void)conn, (void)max_backing_stack_depth, (void)no_interrupt, (void)request_timeout;
+}
+
 int shim_notify_expire_entry(struct fuse_session *se, fuse_ino_t parent, const char *name,
 			     size_t name_len)
 {

@@ -23,6 +23,7 @@ use super::dispatch::dispatch;
 use super::handle::Cause;
 use super::receive;
 use super::receive::ReaderEnd;
+use crate::Errno;
 use crate::Error;
 use crate::Operations;
 use crate::raw::sys;
@@ -102,7 +103,13 @@ impl<O: Operations> Session<O> {
             if let Err(error) = stop_on_drop.0.close_now(Unmount::Yes) {
                 log::error!("{error}");
             }
-            return Err(Error::Init(errno));
+            return Err(match shared.raw.refused() {
+                Some(what) if errno == Errno::EOPNOTSUPP => Error::NotOffered {
+                    what: what.to_owned(),
+                    libfuse: crate::libfuse_version(),
+                },
+                _ => Error::Init(errno),
+            });
         }
         if let Some(Err(errno)) = end {
             return Err(Error::Receive(errno));

@@ -39,14 +39,16 @@ use crate::scripted::file;
 use crate::scripted::node;
 
 /// A file system whose `init` is this.
-fn with_init(init: impl Fn(&mut ConnInfo) -> Result<()> + Send + Sync + 'static) -> Scripted {
+pub(crate) fn with_init(
+    init: impl Fn(&mut ConnInfo) -> Result<()> + Send + Sync + 'static,
+) -> Scripted {
     let mut fs = Scripted::with_file(0);
     answer!(fs.init = init);
     fs
 }
 
 /// The [`ConnInfo`] that `init` is given, after it has done this with it.
-fn conn_info_after(
+pub(crate) fn conn_info_after(
     change: impl Fn(&mut ConnInfo) -> Result<()> + Send + Sync + 'static,
 ) -> ConnInfo {
     let seen = Arc::new(Mutex::new(None));
@@ -272,8 +274,23 @@ fn an_error_of_init_ends_the_session() {
 fn a_capability_that_is_not_offered_ends_the_session_if_init_says_so() {
     require_fuse!();
     let (error, _) = run_failing(|conn| conn.want(NEVER));
-    assert!(matches!(error, Error::Init(Errno::EOPNOTSUPP)), "{error:?}");
-    assert_logged(&["does not offer"]);
+    let text = error.to_string();
+    assert!(matches!(error, Error::NotOffered { .. }), "{error:?}");
+    let libfuse = libfuse3::libfuse_version();
+    for part in ["0x8000000000000000", "does not offer", &libfuse] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    assert_logged(&["does not offer", "0x8000000000000000", &libfuse]);
+}
+
+#[test]
+fn another_error_than_that_of_the_capability_is_told_as_it_is() {
+    require_fuse!();
+    let (error, _) = run_failing(|conn| {
+        assert_eq!(conn.want(NEVER), Err(Errno::EOPNOTSUPP));
+        Err(Errno::ENOMEDIUM)
+    });
+    assert!(matches!(error, Error::Init(Errno::ENOMEDIUM)), "{error:?}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ use crate::scripted::node;
 /// A system call on a thread of its own, which can be interrupted.
 pub(crate) struct Client<T> {
     thread: JoinHandle<io::Result<T>>,
-    id: Pid,
+    pub(crate) id: Pid,
 }
 
 impl<T: Send + 'static> Client<T> {

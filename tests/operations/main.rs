@@ -11,6 +11,7 @@ mod init;
 mod inode;
 mod interrupt;
 mod ioctl;
+mod limits;
 mod lock;
 mod misc;
 mod newer;

@@ -34,8 +34,8 @@ pub(super) unsafe extern "C" fn init(userdata: *mut c_void, conn: *mut fuse_conn
     // SAFETY: guaranteed by the caller, see above.
     let conn = unsafe { &mut *conn };
     let mut info = conn_info::load(conn);
-    let max_read = session.on_init(&mut info);
-    conn_info::store(&info, max_read, conn);
+    session.on_init(&mut info);
+    conn_info::store(&info, conn);
 }
 
 /// C: `fuse_lowlevel_ops::statfs`.
