@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Errno;
+use crate::Result;
 use crate::raw::InterruptHook;
 
 /// On whose behalf a request is made.
@@ -52,7 +54,7 @@ impl RequestContext {
     /// Waits until the caller is interrupted; for ever if it never is.
     ///
     /// The interruption cancels nothing by itself: race it against the work and answer
-    /// [`Errno::EINTR`](crate::Errno::EINTR), or what has been done so far. Mind that some programs
+    /// [`Errno::EINTR`], or what has been done so far. Mind that some programs
     /// are interrupted all the time (timers, the runtime of Go) and expect the call to go on unless
     /// it would wait for long.
     ///
@@ -73,6 +75,44 @@ impl RequestContext {
     #[doc(alias = "fuse_req_interrupt_func")]
     pub async fn interrupted(&self) {
         self.interrupt.interrupted().await;
+    }
+}
+
+impl RequestContext {
+    /// The supplementary groups of the caller, as the system's tables have them now.
+    ///
+    /// [`Errno::EIO`] if the caller is gone, or in a pid namespace that this one does not see. libfuse
+    /// reads a small file of `/proc`, which takes some microseconds and waits for nobody.
+    #[doc(alias = "fuse_req_getgroups")]
+    #[doc(alias = "get_sup_groups")]
+    pub fn groups(&self) -> Result<Vec<u32>> {
+        self.interrupt.groups().unwrap_or_else(|| {
+            let groups = crate::get_sup_groups(self.pid).map_err(|_| Errno::EIO)?;
+            Ok(groups.into_iter().collect())
+        })
+    }
+
+    /// libfuse's own request, for its functions that this library does not have; NULL for one that is
+    /// [`detached`](Self::detached).
+    ///
+    /// Valid as long as this context is borrowed. It must not be answered, and no function be
+    /// registered for its interruption: that is this library's to do. The pointer is not `Send`: use it
+    /// between two `.await`s.
+    ///
+    /// ```
+    /// use libfuse3::{RequestContext, sys};
+    ///
+    /// fn gid_of(ctx: &RequestContext) -> u32 {
+    ///     let req = ctx.as_raw();
+    ///     assert!(!req.is_null());
+    ///     // SAFETY: the request is valid while its context is borrowed.
+    ///     unsafe { (*sys::fuse_req_ctx(req)).gid }
+    /// }
+    /// ```
+    #[doc(alias = "fuse_req_t")]
+    #[must_use]
+    pub fn as_raw(&self) -> crate::sys::fuse_req_t {
+        self.interrupt.as_ptr()
     }
 }
 

@@ -137,6 +137,13 @@ pub use util::listdir;
 pub use util::setxattr;
 pub use util::syncfs;
 
+/// The bindings to libfuse, for what this library does not have: see [`RequestContext::as_raw`] and
+/// [`Session::as_raw`].
+///
+/// They mirror the headers of the libfuse that a program is built with, whatever its version: what is
+/// in here is not covered by the promises of this library's versions.
+pub use libfuse_sys as sys;
+
 /// pyfuse3's name for [`Errno::ENOATTR`].
 pub const ENOATTR: Errno = Errno::ENOATTR;
 

@@ -276,7 +276,7 @@ pub trait Operations: Send + Sync + 'static {
     ///
     /// Never called with the mount option `default_permissions`, which
     /// [`MountOptions`](crate::MountOptions) has by default. Not implemented: all is allowed.
-    /// [`get_sup_groups`](crate::get_sup_groups) tells the caller's further groups.
+    /// [`RequestContext::groups`] tells the caller's further groups.
     fn access(
         &self,
         inode: Inode,

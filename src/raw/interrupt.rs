@@ -1,6 +1,8 @@
-//! The interruption of one request.
+//! What a handler may ask libfuse about its request while it has no answer: above all, whether it was
+//! interrupted.
 
 use std::ffi::c_void;
+use std::ptr;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -9,9 +11,13 @@ use std::sync::atomic::Ordering;
 
 use event_listener::Event;
 use libfuse_sys::fuse_req;
+use libfuse_sys::fuse_req_getgroups;
 use libfuse_sys::fuse_req_interrupt_func;
 use libfuse_sys::fuse_req_interrupted;
 use libfuse_sys::fuse_req_t;
+
+use crate::Errno;
+use crate::Result;
 
 /// What a request's handler and libfuse share about its interruption.
 #[derive(Default)]
@@ -50,6 +56,31 @@ impl InterruptHook {
         Self {
             req: None,
             registered: OnceLock::new(),
+        }
+    }
+
+    /// The request; NULL if there is none.
+    pub(crate) fn as_ptr(&self) -> fuse_req_t {
+        self.req.map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    /// The supplementary groups of whoever made the request; `None` without one.
+    pub(crate) fn groups(&self) -> Option<Result<Vec<u32>>> {
+        let req = self.req?;
+        let mut groups = vec![0; 32];
+        loop {
+            let room = i32::try_from(groups.len()).unwrap_or(i32::MAX);
+            // SAFETY: the request is unanswered, by the invariants, and there is room for as many
+            // groups as is said.
+            let count = unsafe { fuse_req_getgroups(req.as_ptr(), room, groups.as_mut_ptr()) };
+            let Ok(count) = usize::try_from(count) else {
+                return Some(Err(Errno::from_negative(count)));
+            };
+            let fits = count <= groups.len();
+            groups.resize(count, 0);
+            if fits {
+                return Some(Ok(groups));
+            }
         }
     }
 
@@ -98,7 +129,7 @@ impl InterruptHook {
             && let Some(req) = self.req
         {
             // SAFETY: the request is unanswered, by the invariants.
-            unsafe { fuse_req_interrupt_func(req.as_ptr(), None, std::ptr::null_mut()) };
+            unsafe { fuse_req_interrupt_func(req.as_ptr(), None, ptr::null_mut()) };
         }
     }
 }

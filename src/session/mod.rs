@@ -193,6 +193,17 @@ impl<O: Operations> Session<O> {
         self.shared.notifier.clone()
     }
 
+    /// libfuse's own session, for its functions that this library does not have.
+    ///
+    /// Valid as long as this session is. It must not be run, unmounted or destroyed: that is this
+    /// library's to do. Replies and notifications of the pointer's user come in between those of the
+    /// session, which libfuse allows.
+    #[doc(alias = "fuse_session")]
+    #[must_use]
+    pub fn as_raw(&self) -> *mut crate::sys::fuse_session {
+        self.shared.raw.as_ptr()
+    }
+
     /// Goes on in the background: a child process takes over, the calling one exits with status 0.
     /// The working directory becomes `/`, and standard input, output and error `/dev/null`.
     ///

@@ -5,6 +5,7 @@
 mod common;
 mod scripted;
 
+mod context;
 mod dir;
 mod file;
 mod init;
