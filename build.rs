@@ -1,7 +1,7 @@
 //! Prepares what the safe layer needs beyond the bindings of libfuse-sys:
 //!
 //! - `cfg(libfuse_since = "3.17")` and its like, from the version of the installed headers, and
-//!   `env!("LIBFUSE_HEADER_VERSION")`, that version;
+//!   `env!("LIBFUSE_HEADER_VERSION")`, that version; `env!("LIBFUSE_INCLUDE")`, where they are;
 //! - the C shim, `src/raw/shim.c`, compiled and linked;
 //! - `OUT_DIR/shim.rs`, the Rust view of what `wrapper.h` declares.
 //!
@@ -56,6 +56,9 @@ fn version_cfgs() {
         .parse()
         .expect("libfuse-sys gives the version as a number");
     println!("cargo::rustc-env=LIBFUSE_HEADER_VERSION={version}");
+    // For tests/coverage.rs.
+    let include = fuse3_metadata("INCLUDE");
+    println!("cargo::rustc-env=LIBFUSE_INCLUDE={include}");
 
     let values: Vec<String> = SINCE
         .iter()
