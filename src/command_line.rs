@@ -13,9 +13,13 @@ use std::process::ExitCode;
 use crate::Error;
 use crate::MountOptions;
 use crate::Operations;
+use crate::Session;
 use crate::SessionBuilder;
 use crate::Unmount;
 use crate::raw;
+
+/// Long options: name, and value if it has one.
+type LongOptions = Vec<(String, Option<OsString>)>;
 
 /// A command line, in libfuse's parts.
 ///
@@ -42,6 +46,8 @@ pub struct CommandLine {
     pub show_help: bool,
     /// `-V`, `--version`.
     pub show_version: bool,
+    /// The program's own: name and value.
+    long_options: LongOptions,
 }
 
 impl CommandLine {
@@ -64,15 +70,22 @@ impl CommandLine {
     /// The options given with `-o` are checked when the session is made.
     #[doc(alias = "fuse_parse_cmdline")]
     pub fn parse<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Self, Error> {
+        Self::parse_after(MountOptions::default(), arguments)
+    }
+
+    /// The same, with other options than `default_permissions` before those of the command line.
+    fn parse_after<A: Into<OsString>>(
+        mut options: MountOptions,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Self, Error> {
         let mut arguments = arguments.into_iter().map(Into::into);
         let program = arguments.next().unwrap_or_else(|| "libfuse3".into());
-        let (options, mut operands) = split_operands(arguments)?;
+        let (given, mut operands) = split_operands(arguments)?;
         let mut line = vec![c_string(program.clone())?];
-        for option in options {
+        for option in given {
             line.push(c_string(option)?);
         }
         let parsed = raw::parse_cmdline(&line).map_err(Error::Usage)?;
-        let mut options = MountOptions::default();
         let mut rest = parsed.rest.iter().skip(1);
         while let Some(argument) = rest.next() {
             let argument = argument.to_bytes();
@@ -105,7 +118,16 @@ impl CommandLine {
             single_threaded: parsed.single_threaded,
             show_help: parsed.show_help,
             show_version: parsed.show_version,
+            long_options: Vec::new(),
         })
+    }
+
+    /// Takes an option out that the program has declared ([`Program::option`]) and that begins with
+    /// two dashes; `name` is without them. Returns the value that was given last, empty for an option
+    /// without one, and `None` if the option was not given.
+    pub fn take_long_option(&mut self, name: &str) -> Option<OsString> {
+        let given = self.long_options.extract_if(.., |(given, _)| given == name);
+        given.last().map(|(_, value)| value.unwrap_or_default())
     }
 }
 
@@ -160,12 +182,13 @@ fn split_operands(
 /// |---|---|
 /// | 0 | the file system was unmounted, or a signal ended it; or `--help`, `--version` |
 /// | 1 | it could not be mounted, or ended with an error |
-/// | 2 | the command line makes no sense |
+/// | 2 | the command line makes no sense; 1 with [`like_libfuse`](Self::like_libfuse) |
 #[derive(Clone, Debug)]
 pub struct Program {
     operands: String,
     about: String,
     options: Vec<(String, String)>,
+    like_libfuse: bool,
 }
 
 impl Program {
@@ -176,14 +199,30 @@ impl Program {
             operands: operands.to_owned(),
             about: about.to_owned(),
             options: Vec::new(),
+            like_libfuse: false,
         }
     }
 
-    /// A line of `--help` for an option that the program itself takes
-    /// ([`MountOptions::take`]).
+    /// A line of `--help` for an option that the program itself takes.
+    ///
+    /// | `option` | where it is found |
+    /// |---|---|
+    /// | `-o name`, `-o name=VALUE` | in [`CommandLine::options`]: [`MountOptions::take`] |
+    /// | `--name`, `--name=VALUE` | [`CommandLine::take_long_option`] |
+    ///
+    /// Long options that are not declared here make no sense to the program.
     #[must_use]
     pub fn option(mut self, option: &str, help: &str) -> Self {
         self.options.push((option.to_owned(), help.to_owned()));
+        self
+    }
+
+    /// Does two things as the programs of libfuse itself do them: `default_permissions` is set only
+    /// where the command line says so, and the exit status for a command line that makes no sense is
+    /// 1.
+    #[must_use]
+    pub fn like_libfuse(mut self) -> Self {
+        self.like_libfuse = true;
         self
     }
 
@@ -196,12 +235,27 @@ impl Program {
         &self,
         make: impl FnOnce(&mut CommandLine) -> Result<SessionBuilder<O>, Box<dyn StdError>>,
     ) -> ExitCode {
+        self.run_and(make, |_| Ok(()))
+    }
+
+    /// The same for a program that does something besides answering requests: `mounted` is called
+    /// when the file system is mounted and the program in the background, if it goes there. It may
+    /// start threads, and tell them of the session's [`Notifier`](crate::Notifier) and
+    /// [`SessionHandle`](crate::SessionHandle).
+    ///
+    /// Requests are answered when it returns: it must not wait for anything in the mount. If it fails,
+    /// the file system is unmounted.
+    pub fn run_and<O: Operations>(
+        &self,
+        make: impl FnOnce(&mut CommandLine) -> Result<SessionBuilder<O>, Box<dyn StdError>>,
+        mounted: impl FnOnce(&Session<O>) -> Result<(), Box<dyn StdError>>,
+    ) -> ExitCode {
         let program = program_name();
         let line = match self.parse() {
             Ok(line) => line,
             Err(error) => {
                 eprintln!("{program}: {error}");
-                return ExitCode::from(2);
+                return ExitCode::from(if self.like_libfuse { 1 } else { 2 });
             }
         };
         if line.show_help {
@@ -213,7 +267,7 @@ impl Program {
             println!("FUSE library version {}", raw::libfuse_version());
             return ExitCode::SUCCESS;
         }
-        match run(line, make) {
+        match run(line, make, mounted) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{program}: {error}");
@@ -223,7 +277,13 @@ impl Program {
     }
 
     fn parse(&self) -> Result<CommandLine, Error> {
-        let line = CommandLine::parse(std::env::args_os())?;
+        let (arguments, long_options) = self.split_long_options(std::env::args_os())?;
+        let options = match self.like_libfuse {
+            true => MountOptions::empty(),
+            false => MountOptions::default(),
+        };
+        let mut line = CommandLine::parse_after(options, arguments)?;
+        line.long_options = long_options;
         if line.show_help || line.show_version {
             return Ok(line);
         }
@@ -241,6 +301,60 @@ impl Program {
             )));
         }
         Ok(line)
+    }
+
+    /// Takes out the long options that are declared, which libfuse would not know.
+    fn split_long_options(
+        &self,
+        arguments: impl Iterator<Item = OsString>,
+    ) -> Result<(Vec<OsString>, LongOptions), Error> {
+        let (mut rest, mut found) = (Vec::new(), Vec::new());
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            if argument == "--" || argument == "-o" {
+                // What follows is not ours: operands, or a list of options.
+                let others = if argument == "--" { usize::MAX } else { 1 };
+                rest.push(argument);
+                rest.extend(arguments.by_ref().take(others));
+                continue;
+            }
+            match self.long_option(argument.as_bytes())? {
+                Some(option) => found.push(option),
+                None => rest.push(argument),
+            }
+        }
+        Ok((rest, found))
+    }
+
+    /// Name and value, if this is an option that is declared.
+    fn long_option(&self, argument: &[u8]) -> Result<Option<(String, Option<OsString>)>, Error> {
+        for (declared, _) in &self.options {
+            let Some(name) = declared.strip_prefix("--") else {
+                continue;
+            };
+            let (name, has_value) = match name.split_once('=') {
+                Some((name, _)) => (name, true),
+                None => (name, false),
+            };
+            let given = argument.strip_prefix(b"--");
+            let Some(given) = given.and_then(|given| given.strip_prefix(name.as_bytes())) else {
+                continue;
+            };
+            match given {
+                [] if has_value => {
+                    return Err(Error::Usage(format!(
+                        "`--{name}` lacks its value: {declared}"
+                    )));
+                }
+                [] => return Ok(Some((name.to_owned(), None))),
+                [b'=', value @ ..] if has_value => {
+                    let value = OsStr::from_bytes(value).to_owned();
+                    return Ok(Some((name.to_owned(), Some(value))));
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
     }
 
     fn print_help(&self, program: &str) {
@@ -263,6 +377,7 @@ impl Program {
 fn run<O: Operations>(
     mut line: CommandLine,
     make: impl FnOnce(&mut CommandLine) -> Result<SessionBuilder<O>, Box<dyn StdError>>,
+    mounted: impl FnOnce(&Session<O>) -> Result<(), Box<dyn StdError>>,
 ) -> Result<(), Box<dyn StdError>> {
     let mut builder = make(&mut line)?;
     if line.single_threaded {
@@ -272,11 +387,11 @@ fn run<O: Operations>(
     name_it(&mut line.options, &line.program);
     // One that comes before it is handled would leave the mount behind.
     let blocked = raw::sys::block_signals(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP])?;
-    let mounted = builder
+    let session = builder
         .options(line.options)
         .handle_signals(true)
         .mount(mountpoint);
-    let mut session = mounted.map_err(|error| match error {
+    let mut session = session.map_err(|error| match error {
         Error::Options { message } => Error::Options {
             message: format!("{message}; try --help"),
         },
@@ -285,6 +400,7 @@ fn run<O: Operations>(
     if !line.foreground {
         session.daemonize()?;
     }
+    mounted(&session)?;
     let result = smol::block_on(session.run_with(|| drop(blocked)));
     session.close(Unmount::Yes)?;
     result?;

@@ -50,6 +50,14 @@ impl MountDir {
         Self(path.expect("a directory to mount on"))
     }
 
+    /// A regular file to mount on.
+    pub(crate) fn file() -> Self {
+        log::install();
+        let file = tempfile::Builder::new().prefix("libfuse3-").tempfile();
+        let path = file.map(|file| file.into_temp_path().keep());
+        Self(path.expect("a file").expect("a file to mount on"))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -71,7 +79,7 @@ impl Drop for MountDir {
         if left.is_some() {
             drop(unmount(&self.0, true));
         }
-        drop(fs::remove_dir(&self.0));
+        drop(fs::remove_dir(&self.0).or_else(|_| fs::remove_file(&self.0)));
         if !thread::panicking() {
             assert!(left.is_none(), "still mounted: {left:?}");
         }

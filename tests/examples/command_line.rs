@@ -259,17 +259,18 @@ fn signals_that_are_ignored_stay_ignored() {
 fn a_command_line_that_makes_no_sense_is_named() {
     for (name, needed) in program::ALL {
         let path = program::path_of(name);
-        let nothing = complaint(name, 2, &finish(&mut Command::new(&path)));
+        let status = program::usage_status(name);
+        let nothing = complaint(name, status, &finish(&mut Command::new(&path)));
         assert!(
             nothing.contains("missing operands") && nothing.contains("MOUNTPOINT"),
             "{nothing}"
         );
         let too_many = ["/no/such/place"].repeat(needed.len() + 2);
-        let too_many = complaint(name, 2, &finish(Command::new(&path).args(too_many)));
+        let too_many = complaint(name, status, &finish(Command::new(&path).args(too_many)));
         assert!(too_many.contains("too many operands"), "{too_many}");
         let unknown = complaint(
             name,
-            2,
+            status,
             &finish(Command::new(&path).arg("--no-such-option")),
         );
         assert!(unknown.contains("--no-such-option"), "{unknown}");

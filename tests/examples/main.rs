@@ -7,6 +7,7 @@ mod program;
 
 mod command_line;
 mod hello;
+mod libfuse;
 mod passthroughfs;
 mod posix;
 mod tmpfs;

@@ -21,13 +21,25 @@ use crate::common::MountDir;
 use crate::common::PATIENCE;
 use crate::common::TimeLimit;
 
-/// All of the examples, and the operands that come before the mountpoint: `SOURCE` stands for a
-/// directory.
-pub(crate) const ALL: [(&str, &[&str]); 3] = [
+/// All of the examples that are mounted on a directory, and the operands that come before the
+/// mountpoint: `SOURCE` stands for a directory.
+pub(crate) const ALL: [(&str, &[&str]); 6] = [
     ("hello", &[]),
     ("tmpfs", &[]),
     ("passthroughfs", &["SOURCE"]),
+    ("hello_ll", &[]),
+    ("ioctl_ll", &[]),
+    ("poll", &[]),
 ];
+
+/// The exit status for a command line that makes no sense.
+pub(crate) fn usage_status(name: &str) -> i32 {
+    match name {
+        "hello" | "tmpfs" | "passthroughfs" => 2,
+        // As libfuse's program of that name.
+        _ => 1,
+    }
+}
 
 /// The program itself. cargo builds the examples along with the tests, next to them.
 pub(crate) fn path_of(name: &str) -> PathBuf {
@@ -70,10 +82,23 @@ impl Program {
         Self::start_command(name, command, limit)
     }
 
+    /// As `start`, with a regular file for a mountpoint.
+    pub(crate) fn start_on_file<A: AsRef<OsStr>>(
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let mut command = Command::new(path_of(name));
+        command.args(arguments);
+        Self::start_at(MountDir::file(), name, command, common::DEFAULT_LIMIT)
+    }
+
     /// The same, for a command that starts the program if a mountpoint and `-f` are added to it.
-    pub(crate) fn start_command(name: &str, mut command: Command, limit: Duration) -> Self {
+    pub(crate) fn start_command(name: &str, command: Command, limit: Duration) -> Self {
+        Self::start_at(MountDir::new(), name, command, limit)
+    }
+
+    fn start_at(mountpoint: MountDir, name: &str, mut command: Command, limit: Duration) -> Self {
         let limit = TimeLimit::new(limit);
-        let mountpoint = MountDir::new();
         let dir = tempfile::tempdir().expect("a directory");
         let output = dir.path().join("output");
         let file = fs::File::create(&output).expect("a file for the output");
