@@ -17,7 +17,7 @@ const HEADER_SIZE: usize = 4096;
 const MAX_PAGES: usize = 256;
 /// `struct fuse_in_header` and `struct fuse_write_in`: what stands before the payload of a write.
 const WRITE_HEADERS: usize = 80;
-/// How many unused buffers a session keeps.
+/// How many unused buffers a reader keeps.
 const SPARE_BUFFERS: usize = 16;
 
 /// A buffer for one request: a pointer, since it is moved often.
@@ -105,7 +105,7 @@ impl Drop for Block {
     }
 }
 
-/// The blocks of one session that are not in use.
+/// The blocks of one reader that are not in use.
 pub(crate) struct BufferPool {
     spare: Mutex<Vec<Block>>,
     page: usize,

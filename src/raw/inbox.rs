@@ -9,6 +9,7 @@ use libfuse_sys as sys;
 use super::buffer::Block;
 use super::buffer::BufferPool;
 use super::buffer::ReceivedBytes;
+use super::session::RawSession;
 use crate::message::Message;
 
 /// The memory that a thread receives requests into, and the place where callbacks, on the same thread,
@@ -18,9 +19,19 @@ use crate::message::Message;
 pub(crate) struct Inbox {
     /// Gone while libfuse works on a request of whose payload a callback has taken possession.
     block: Cell<Option<Block>>,
+    keep: Arc<Keep>,
     pool: Arc<BufferPool>,
     /// libfuse calls one callback for each request.
     message: Cell<Option<Message>>,
+}
+
+/// Keeps a session alive: for all requests of one inbox, whose thread then shares no counter with others.
+pub(super) struct Keep(pub(super) Arc<RawSession>);
+
+impl Keep {
+    pub(super) fn new(session: Arc<RawSession>) -> Arc<Self> {
+        Arc::new(Self(session))
+    }
 }
 
 thread_local! {
@@ -29,12 +40,18 @@ thread_local! {
 }
 
 impl Inbox {
-    pub(super) fn new(pool: &Arc<BufferPool>) -> Self {
+    pub(super) fn new(session: Arc<RawSession>) -> Self {
         Self {
             block: Cell::new(None),
-            pool: Arc::clone(pool),
+            keep: Keep::new(session),
+            pool: Arc::new(BufferPool::new()),
             message: Cell::new(None),
         }
+    }
+
+    /// The length of the largest request that there is room for.
+    pub(super) fn request_size(&self) -> usize {
+        self.pool.request_size()
     }
 
     /// What a callback has made of the request that was received.
@@ -80,6 +97,11 @@ impl Inbox {
         // SAFETY: the pointer is null or to an inbox that `receive` holds, further up this stack, until
         // the callback has returned.
         unsafe { CURRENT.get().as_ref() }
+    }
+
+    #[inline]
+    pub(super) fn keep(&self) -> &Arc<Keep> {
+        &self.keep
     }
 
     #[inline]

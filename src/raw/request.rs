@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use libfuse_sys as sys;
 
+use super::inbox::Inbox;
+use super::inbox::Keep;
 use super::interrupt::InterruptHook;
 use super::lock;
 use super::memory::Purpose;
@@ -43,7 +45,7 @@ pub(crate) struct RawRequest(NonNull<State>);
 
 struct State {
     req: Option<NonNull<sys::fuse_req>>,
-    session: Arc<RawSession>,
+    session: Arc<Keep>,
     context: RequestContext,
     info: RequestInfo,
 }
@@ -68,10 +70,15 @@ impl RawRequest {
         kind: &'static Kind,
         inodes: [Inode; 2],
     ) -> Self {
-        // SAFETY: the session lives in an Arc, see above.
-        unsafe { Arc::increment_strong_count(session) };
-        // SAFETY: the count has just been raised for this one.
-        let session = unsafe { Arc::from_raw(session) };
+        let session = match Inbox::current() {
+            Some(inbox) => Arc::clone(inbox.keep()),
+            None => {
+                // SAFETY: the session lives in an Arc, see above.
+                unsafe { Arc::increment_strong_count(session) };
+                // SAFETY: the count has just been raised for this one.
+                Keep::new(unsafe { Arc::from_raw(session) })
+            }
+        };
         // SAFETY: the request is unanswered.
         let ctx = unsafe { sys::fuse_req_ctx(req) };
         // SAFETY: libfuse's context of an unanswered request is valid.
@@ -109,7 +116,7 @@ impl RawRequest {
     }
 
     pub(crate) fn session(&self) -> &Arc<RawSession> {
-        &self.state().session
+        &self.state().session.0
     }
 
     /// Who made the request.

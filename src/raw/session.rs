@@ -20,7 +20,6 @@ use event_listener::Event;
 use libfuse_sys as sys;
 
 use super::args::Args;
-use super::buffer::BufferPool;
 use super::callbacks;
 use super::custom_io::Connection;
 use super::inbox::Inbox;
@@ -65,7 +64,6 @@ pub(crate) struct RawSession {
     pub(crate) retrievals: Retrievals,
     /// What requests come from in place of the kernel.
     pub(super) io: OnceLock<Connection>,
-    buffers: Arc<BufferPool>,
     /// Calls that use the session's descriptor outside of the receive loop and of handlers.
     users: AtomicUsize,
     unused: Event,
@@ -92,7 +90,6 @@ impl RawSession {
             repair: InitRepair::default(),
             retrievals: Retrievals::default(),
             io: OnceLock::new(),
-            buffers: Arc::new(BufferPool::new()),
             users: AtomicUsize::new(0),
             unused: Event::new(),
             closed: Mutex::new(false),
@@ -154,8 +151,8 @@ impl RawSession {
     }
 
     /// What one thread receives with.
-    pub(crate) fn inbox(&self) -> Inbox {
-        Inbox::new(&self.buffers)
+    pub(crate) fn inbox(self: &Arc<Self>) -> Inbox {
+        Inbox::new(Arc::clone(self))
     }
 
     /// Waits for one request and has it turned into a message. `Ok(false)`: the connection has
@@ -168,7 +165,7 @@ impl RawSession {
             Some(io) => {
                 let mem = NonNull::new(buf.mem.cast()).expect("the inbox has set it");
                 // SAFETY: as above.
-                let received = unsafe { io.receive(mem, self.buffers.request_size()) };
+                let received = unsafe { io.receive(mem, inbox.request_size()) };
                 buf.size = usize::try_from(received).unwrap_or(0);
                 received
             }

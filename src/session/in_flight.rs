@@ -23,7 +23,7 @@ use std::time::Instant;
 use event_listener::Event;
 use smol::Task;
 
-use super::Shared;
+use super::Hold;
 use super::dispatch;
 use crate::Errno;
 use crate::Inode;
@@ -156,7 +156,7 @@ impl InFlight {
 /// Keeps a request until there is room for its handler. Gives it back if there has come to be room.
 #[cold]
 pub(super) fn queue<O: Operations>(
-    shared: &Arc<Shared<O>>,
+    shared: &Arc<Hold<O>>,
     request: Request,
     operation: Operation,
 ) -> Option<(Request, Operation)> {
@@ -177,7 +177,7 @@ pub(super) fn queue<O: Operations>(
 
 /// Runs a handler up to its first wait, and leaves it to the executor from there on.
 pub(super) fn start<O: Operations>(
-    shared: &Arc<Shared<O>>,
+    shared: &Arc<Hold<O>>,
     info: RequestInfo,
     future: impl Future<Output = ()> + Send + 'static,
 ) {
@@ -224,7 +224,7 @@ struct Waiter<O: Operations> {
     future: Option<Handler>,
     info: RequestInfo,
     ticket: u64,
-    shared: Arc<Shared<O>>,
+    shared: Arc<Hold<O>>,
 }
 
 impl<O: Operations> Future for Waiter<O> {
@@ -257,7 +257,7 @@ impl<O: Operations> Drop for Waiter<O> {
     }
 }
 
-fn wait<O: Operations>(shared: &Arc<Shared<O>>, info: RequestInfo, future: Handler) {
+fn wait<O: Operations>(shared: &Arc<Hold<O>>, info: RequestInfo, future: Handler) {
     let in_flight = &shared.in_flight;
     let ticket = {
         let mut state = in_flight.lock();
@@ -298,7 +298,7 @@ fn wait<O: Operations>(shared: &Arc<Shared<O>>, info: RequestInfo, future: Handl
 }
 
 /// Starts queued requests while there is room.
-fn start_queued<O: Operations>(shared: &Arc<Shared<O>>) {
+fn start_queued<O: Operations>(shared: &Arc<Hold<O>>) {
     let in_flight = &shared.in_flight;
     while in_flight.queued.load(Ordering::Acquire) > 0 {
         let (request, operation) = {

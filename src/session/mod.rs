@@ -11,6 +11,7 @@ mod run;
 mod spawn;
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -59,6 +60,25 @@ pub(crate) struct Shared<O> {
 impl<O> Shared<O> {
     fn report(&self) -> InFlightReport {
         self.in_flight.report()
+    }
+}
+
+/// What a reader has in common with the others, and lends to the handlers of its requests.
+///
+/// Each reader has its own: threads that all count on one counter wait for each other.
+pub(crate) struct Hold<O>(Arc<Shared<O>>);
+
+impl<O> Hold<O> {
+    fn new(shared: &Arc<Shared<O>>) -> Arc<Self> {
+        Arc::new(Self(Arc::clone(shared)))
+    }
+}
+
+impl<O> Deref for Hold<O> {
+    type Target = Shared<O>;
+
+    fn deref(&self) -> &Shared<O> {
+        &self.0
     }
 }
 

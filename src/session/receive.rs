@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use async_channel::Sender;
 
+use super::Hold;
 use super::Shared;
 use super::dispatch::dispatch;
 use super::handle::Cause;
@@ -26,7 +27,7 @@ pub(super) fn spawn<O: Operations>(
     index: usize,
     ended: Sender<ReaderEnd>,
 ) -> io::Result<JoinHandle<()>> {
-    let shared = Arc::clone(shared);
+    let shared = Hold::new(shared);
     thread::Builder::new()
         .name(format!("fuse-reader-{index}"))
         .spawn(move || {
@@ -41,7 +42,7 @@ pub(super) fn spawn<O: Operations>(
         })
 }
 
-fn receive_all<O: Operations>(shared: &Arc<Shared<O>>) -> ReaderEnd {
+fn receive_all<O: Operations>(shared: &Arc<Hold<O>>) -> ReaderEnd {
     let reader = shared.stop.readers().enter();
     let inbox = shared.raw.inbox();
     let is_stopping = || shared.stop.is_requested();

@@ -16,6 +16,7 @@ use futures::future::Either;
 use futures::future::select;
 use smol::Timer;
 
+use super::Hold;
 use super::Session;
 use super::Shared;
 use super::Unmount;
@@ -287,9 +288,10 @@ async fn with_messages<O: Operations, T>(
     shared: &Arc<Shared<O>>,
     future: impl Future<Output = T>,
 ) -> T {
+    let hold = Hold::new(shared);
     let messages = async {
         while let Ok(message) = shared.messages.recv().await {
-            dispatch(shared, message);
+            dispatch(&hold, message);
         }
         pending().await
     };

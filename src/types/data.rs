@@ -144,7 +144,7 @@ impl From<WriteBuf> for Data {
 /// The bytes that `write` was called with.
 ///
 /// Reads as a slice. It is the very buffer that the kernel filled, so keeping it costs no copy; it
-/// goes back to the session when it is dropped. A buffer has room for the largest write (1 MiB
+/// is used again when it is dropped. A buffer has room for the largest write (1 MiB
 /// unless [`ConnInfo::set_max_write`](crate::ConnInfo::set_max_write) said less): copy small writes
 /// that are kept for long.
 ///

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::Shared;
+use super::Hold;
 use super::by_default;
 use super::file::nothing_special;
 use crate::FileRef;
@@ -15,7 +15,7 @@ use crate::ReaddirToken;
 use crate::RequestContext;
 use crate::request::Request;
 
-impl<O: Operations> Shared<O> {
+impl<O: Operations> Hold<O> {
     pub(super) async fn opendir(self: Arc<Self>, request: Request, inode: Inode, flags: OpenFlags) {
         let result = self
             .operations

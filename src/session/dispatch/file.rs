@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::Shared;
+use super::Hold;
 use super::by_default;
 use crate::CopyFileRange;
 use crate::Data;
@@ -36,7 +36,7 @@ pub(super) fn nothing_special() -> FileInfo {
     }
 }
 
-impl<O: Operations> Shared<O> {
+impl<O: Operations> Hold<O> {
     pub(super) async fn open(self: Arc<Self>, request: Request, inode: Inode, flags: OpenFlags) {
         let result = self.operations.open(inode, flags, request.context()).await;
         let opened = result.ok();

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::Shared;
+use super::Hold;
 use crate::AccessFlags;
 use crate::FileRef;
 use crate::Inode;
@@ -13,7 +13,7 @@ use crate::message::ForgetList;
 use crate::reply::Attributes;
 use crate::request::Request;
 
-impl<O: Operations> Shared<O> {
+impl<O: Operations> Hold<O> {
     pub(super) async fn forget(self: Arc<Self>, list: ForgetList) {
         self.operations.forget(&list).await;
     }

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::Shared;
+use super::Hold;
 use crate::FileLock;
 use crate::FileRef;
 use crate::LockType;
@@ -11,7 +11,7 @@ use crate::Operations;
 use crate::reply::LockInTheWay;
 use crate::request::Request;
 
-impl<O: Operations> Shared<O> {
+impl<O: Operations> Hold<O> {
     pub(super) async fn getlk(self: Arc<Self>, request: Request, file: FileRef, lock: FileLock) {
         let result = self.operations.getlk(file, lock, request.context()).await;
         let _ = request.answer(result.map(LockInTheWay));

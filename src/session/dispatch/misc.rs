@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::Shared;
+use super::Hold;
 use super::by_default;
 use crate::FileRef;
 use crate::Inode;
@@ -17,7 +17,7 @@ use crate::reply::Block;
 use crate::reply::IoctlAnswer;
 use crate::request::Request;
 
-impl<O: Operations> Shared<O> {
+impl<O: Operations> Hold<O> {
     pub(super) async fn statfs(self: Arc<Self>, request: Request, inode: Inode) {
         let result = {
             let handler = pin!(self.operations.statfs(inode, request.context()));

@@ -21,7 +21,7 @@ use std::task::Poll;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::Shared;
+use super::Hold;
 use super::in_flight;
 use crate::Errno;
 use crate::Operations;
@@ -31,7 +31,7 @@ use crate::message::Operation;
 use crate::request::Request;
 
 /// Works on a message: at once, if there is room for one more handler.
-pub(super) fn dispatch<O: Operations>(shared: &Arc<Shared<O>>, message: Message) {
+pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
     match message {
         Message::Request(request, operation) => {
             let goes_on = shared.in_flight.has_room(shared.limits.max_in_flight)
@@ -57,11 +57,7 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Shared<O>>, message: Message)
 
 /// Starts the handler of an operation.
 #[inline]
-pub(super) fn handle<O: Operations>(
-    shared: &Arc<Shared<O>>,
-    request: Request,
-    operation: Operation,
-) {
+pub(super) fn handle<O: Operations>(shared: &Arc<Hold<O>>, request: Request, operation: Operation) {
     let info = request.info();
     let this = Arc::clone(shared);
     // A future for each operation, as large as that operation needs.
@@ -197,7 +193,7 @@ pub(super) fn handle<O: Operations>(
     }
 }
 
-impl<O: Operations> Shared<O> {
+impl<O: Operations> Hold<O> {
     /// Waits for a handler that nothing is lost by when it is cut short: by an interruption, if the
     /// session was asked to.
     #[inline]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::Shared;
+use super::Hold;
 use crate::EntryAttributes;
 use crate::Errno;
 use crate::Forget;
@@ -17,7 +17,7 @@ use crate::message::Name;
 use crate::reply::Entry;
 use crate::request::Request;
 
-impl<O: Operations> Shared<O> {
+impl<O: Operations> Hold<O> {
     pub(super) async fn lookup(self: Arc<Self>, request: Request, parent: Inode, name: Name) {
         let result = {
             let lookup = self

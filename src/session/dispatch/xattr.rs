@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::Shared;
+use super::Hold;
 use crate::Errno;
 use crate::Inode;
 use crate::Operations;
@@ -30,7 +30,7 @@ fn is_stacktrace(inode: Inode, name: &OsStr) -> bool {
     inode == Inode::ROOT && name == OsStr::new(STACKTRACE)
 }
 
-impl<O: Operations> Shared<O> {
+impl<O: Operations> Hold<O> {
     pub(super) async fn setxattr(
         self: Arc<Self>,
         request: Request,
