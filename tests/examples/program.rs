@@ -23,12 +23,15 @@ use crate::common::TimeLimit;
 
 /// All of the examples that are mounted on a directory, and the operands that come before the
 /// mountpoint: `SOURCE` stands for a directory.
-pub(crate) const ALL: [(&str, &[&str]); 6] = [
+pub(crate) const ALL: [(&str, &[&str]); 9] = [
     ("hello", &[]),
     ("tmpfs", &[]),
     ("passthroughfs", &["SOURCE"]),
     ("hello_ll", &[]),
     ("ioctl_ll", &[]),
+    ("notify_inval_entry", &[]),
+    ("notify_inval_inode", &[]),
+    ("notify_store_retrieve", &[]),
     ("poll", &[]),
 ];
 
