@@ -91,8 +91,9 @@ bitflags! {
         /// As `HANDLE_KILLPRIV`, and capabilities in extended attributes, too; `write` and `truncate`
         /// clear the bits only for callers without `CAP_FSETID`. libfuse 3.17, Linux 5.11.
         ///
-        /// libfuse does not say for which `open`, `create` and `write` the bits are to be cleared: a
-        /// file system that asks for this must clear them each time.
+        /// For which `open`, `create` and `write` the bits are to be cleared is not handed on, as
+        /// libfuse before 3.18.3 does not know it: a file system that asks for this must clear them
+        /// each time.
         #[doc(alias = "FUSE_CAP_HANDLE_KILLPRIV_V2")]
         const HANDLE_KILLPRIV_V2 = 1 << 21;
         /// The kernel caches the targets of symbolic links. Linux 4.20.

@@ -104,7 +104,7 @@ fn writes_are_no_larger_than_told() {
         .write(true)
         .open(mounted.join("file"))
         .unwrap();
-    file.write_all(&[1; 50_000]).unwrap();
+    file.write_all(&vec![1; 50_000]).unwrap();
     let sizes = mounted.ops.calls_so_far().into_iter().filter_map(|call| {
         let Call::Write(_, _, data, _) = call else {
             return None;
@@ -112,7 +112,9 @@ fn writes_are_no_larger_than_told() {
         Some(data.len())
     });
     let sizes: Vec<_> = sizes.collect();
-    assert_eq!(sizes, [16384, 16384, 16384, 50_000 - 3 * 16384]);
+    // The kernel may send less where the program's memory is not at hand.
+    assert_eq!(sizes.iter().max(), Some(&16384), "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), 50_000, "{sizes:?}");
 }
 
 #[test]
@@ -257,15 +259,21 @@ fn requests_without_an_answer_end_the_connection_after_their_timeout() {
         builder.shutdown_timeout(Duration::from_millis(10))
     });
     let path = mounted.path().to_owned();
-    let client = thread::spawn(move || fs::metadata(path).unwrap_err().raw_os_error());
+    let client = thread::spawn(move || fs::metadata(path));
     match mounted.join_session() {
-        Ok(reason) => assert_eq!(reason, ExitReason::Aborted),
-        Err(Error::NotOffered { what, .. }) => assert_eq!(what, "request_timeout"),
+        Ok(reason) => {
+            assert_eq!(reason, ExitReason::Aborted);
+            let error = errno(client.join().unwrap());
+            let expected = [libc::ECONNABORTED, libc::ENOTCONN];
+            assert!(expected.contains(&error), "{error}");
+        }
+        Err(Error::NotOffered { what, .. }) => {
+            assert_eq!(what, "request_timeout");
+            // It may have come too late to meet the mount.
+            drop(client.join().unwrap());
+        }
         Err(error) => panic!("{error:?}"),
     }
-    let error = client.join().unwrap();
-    let expected = [libc::ECONNABORTED, libc::ENOTCONN, libc::EIO];
-    assert!(expected.contains(&error.unwrap()), "{error:?}");
 }
 
 #[test]
