@@ -208,6 +208,22 @@ impl<K: Clone + Eq + Hash, T> InodeTable<K, T> {
             .map_or(0, |slot| slot.nlookup)
     }
 
+    /// All inodes whose lookup count is not zero, with their counts, in no order. The root is left out.
+    ///
+    /// For tests, which compare them with those of a kernel (`MockKernel::compare_lookup_counts`, with
+    /// the feature `testing`).
+    #[must_use]
+    pub fn lookup_counts(&self) -> Vec<(Inode, u64)> {
+        let state = self.lock();
+        let counted = state
+            .by_number
+            .iter()
+            .filter(|(inode, slot)| **inode != Inode::ROOT && slot.nlookup > 0);
+        counted
+            .map(|(inode, slot)| (*inode, slot.nlookup))
+            .collect()
+    }
+
     /// Number of inodes, the root included.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "the root is always there")]

@@ -61,7 +61,6 @@ mod operations;
 mod reply;
 mod request;
 mod session;
-mod wire;
 // Around it.
 mod command_line;
 mod conn_info;
@@ -70,7 +69,10 @@ mod inode_table;
 mod mount_options;
 mod notify;
 mod raw;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod util;
+mod wire;
 
 pub use command_line::CommandLine;
 pub use command_line::Program;
@@ -150,6 +152,8 @@ pub const ENOATTR: Errno = Errno::ENOATTR;
 /// Has the code in these documents compiled and run along with the examples above.
 #[cfg(doctest)]
 mod documents {
+    // One of its examples takes the feature.
+    #[cfg(feature = "testing")]
     #[doc = include_str!("../README.md")]
     struct Readme;
     #[doc = include_str!("../docs/lookup-counts.md")]

@@ -205,6 +205,13 @@ impl RawSession {
     /// Called by the INIT callback.
     pub(super) fn on_init(&self, info: &mut ConnInfo) {
         info.max_read = self.max_read;
+        if self.is_custom_io() {
+            // libfuse offers it where it has no functions of ours to send with.
+            let splicing =
+                Capabilities::SPLICE_READ | Capabilities::SPLICE_WRITE | Capabilities::SPLICE_MOVE;
+            info.capable -= splicing;
+            info.want -= splicing;
+        }
         let hook = std::panic::AssertUnwindSafe(|| (self.init)(info));
         let result = std::panic::catch_unwind(hook).unwrap_or(Err(Errno::EIO));
         if result.is_ok() {

@@ -6,6 +6,10 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
+#[cfg(feature = "testing")]
+use std::os::fd::FromRawFd;
+#[cfg(feature = "testing")]
+use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
 
 pub(super) fn check(result: isize) -> io::Result<usize> {
@@ -67,6 +71,27 @@ pub(crate) fn umount2(path: &CStr, flags: i32) -> io::Result<()> {
 pub(crate) fn geteuid() -> u32 {
     // SAFETY: no preconditions.
     unsafe { libc::geteuid() }
+}
+
+#[cfg(feature = "testing")]
+pub(crate) fn getegid() -> u32 {
+    // SAFETY: no preconditions.
+    unsafe { libc::getegid() }
+}
+
+/// Two ends of a connection over which each message is a packet.
+#[cfg(feature = "testing")]
+pub(crate) fn packet_socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [-1; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: there is room for two descriptors.
+    let result = unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) };
+    check(result as isize)?;
+    let [one, other] = fds.map(|fd| {
+        // SAFETY: the descriptor is new, and nobody else's.
+        unsafe { OwnedFd::from_raw_fd(fd) }
+    });
+    Ok((one, other))
 }
 
 /// Whether the effective user may access the path in this way.

@@ -140,6 +140,14 @@ impl BackgroundSession {
         self.join_thread()
     }
 
+    /// How INIT went; `ENOTCONN` if the session has ended, or INIT has not come.
+    #[cfg(feature = "testing")]
+    pub(crate) fn init_result(&self) -> crate::Result<()> {
+        let raw = self.raw.upgrade();
+        let result = raw.and_then(|raw| raw.init_result());
+        result.unwrap_or(Err(crate::Errno::ENOTCONN))
+    }
+
     /// Whether this thread is one that the session needs in order to end.
     fn is_own_thread(&self) -> bool {
         let own = self.thread.as_ref().map(|thread| thread.thread().id());

@@ -19,6 +19,7 @@ use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::fd::IntoRawFd;
 use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 
@@ -71,7 +72,7 @@ impl RawSession {
             return Err("the session has a connection already".to_owned());
         }
         let io = shim::shim_custom_io {
-            read: Some(read_nothing),
+            read: Some(receive),
             writev: Some(writev),
             // Without these libfuse does not splice.
             splice_receive: None,
@@ -141,19 +142,36 @@ impl Connection {
     }
 }
 
-/// C: `fuse_custom_io::read`. Nobody calls it, since [`RawSession::receive`] does not ask libfuse to
-/// receive.
+/// C: `fuse_custom_io::read`. Our own readers do not ask libfuse to receive, but a loop of its own does.
 ///
 /// # Safety
 ///
-/// - None.
-unsafe extern "C" fn read_nothing(
+/// - `buf` has room for `len` bytes.
+/// - `userdata` is the session's, as [`RawSession::new`] has set it.
+unsafe extern "C" fn receive(
     _fd: c_int,
-    _buf: *mut c_void,
-    _len: usize,
-    _userdata: *mut c_void,
+    buf: *mut c_void,
+    len: usize,
+    userdata: *mut c_void,
 ) -> isize {
-    super::sys::set_errno(libc::ENODEV);
+    // SAFETY: guaranteed by the caller, see above.
+    let session = unsafe { &*userdata.cast::<RawSession>() };
+    let received = match (session.io.get(), NonNull::new(buf.cast())) {
+        (Some(io), Some(mem)) => {
+            // A logger of the user's that panics must not unwind into C.
+            let receive = std::panic::AssertUnwindSafe(|| {
+                // SAFETY: guaranteed by the caller, see above.
+                unsafe { io.receive(mem, len) }
+            });
+            std::panic::catch_unwind(receive).unwrap_or(-libc::EIO)
+        }
+        _ => 0,
+    };
+    match received {
+        0 => super::sys::set_errno(libc::ENODEV),
+        _ if received < 0 => super::sys::set_errno(-received),
+        _ => return received as isize,
+    }
     -1
 }
 
