@@ -75,8 +75,8 @@ bitflags! {
         const NO_OPEN_SUPPORT = 1 << 17;
         /// Several lookups and readdirs in one directory may be in flight at once. On by default.
         ///
-        /// libfuse before 3.17 does not pass this wish on to the kernel; from 3.13 on this library
-        /// does it in its place, before that such requests come one after the other.
+        /// libfuse before 3.17 does not pass this wish on to the kernel; this library does it in its
+        /// place.
         #[doc(alias = "FUSE_CAP_PARALLEL_DIROPS")]
         const PARALLEL_DIROPS = 1 << 18;
         /// The kernel enforces the access control lists that the file system stores. See

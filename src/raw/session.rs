@@ -173,6 +173,7 @@ impl RawSession {
         // SAFETY: `buf` is as libfuse has filled it, and its memory lives: in this thread's hands, or
         // in those of the message that took it.
         let process = |buf: &_| unsafe { sys::fuse_session_process_buf(self.as_ptr(), buf) };
+        let process = |buf: &_| self.repair_answer(buf, || process(buf));
         // SAFETY: libfuse returns how many bytes it has received.
         let received = unsafe { inbox.receive(receive, process) };
         match received {

@@ -24,20 +24,6 @@ use crate::common::Gate;
 use crate::file;
 use crate::root_or_file;
 
-/// Whether this libfuse can be brought to ask for it.
-fn libfuse_can() -> bool {
-    let version = libfuse3::libfuse_version();
-    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
-    let can = (numbers.next(), numbers.next()) >= (Some(3), Some(13));
-    if !can {
-        let test = common::test_name();
-        common::say(format_args!(
-            "{test}: skipped: libfuse {version} cannot ask for it"
-        ));
-    }
-    can
-}
-
 /// Each lookup takes its time.
 struct Slow {
     delay: Duration,
@@ -98,9 +84,6 @@ fn look_up(lookups: usize, delay: Duration, parallel: bool) -> Duration {
 #[test]
 fn twenty_lookups_of_one_second_in_one_directory_take_one_second() {
     common::require_fuse!();
-    if !libfuse_can() {
-        return;
-    }
     let elapsed = look_up(20, Duration::from_secs(1), true);
     assert!(elapsed >= Duration::from_secs(1), "{elapsed:?}");
     assert!(elapsed < Duration::from_secs(3), "{elapsed:?}");
@@ -146,9 +129,6 @@ impl Operations for Meeting {
 #[test]
 fn lookups_and_listings_of_one_directory_run_at_the_same_time() {
     common::require_fuse!();
-    if !libfuse_can() {
-        return;
-    }
     let gate = Gate::new();
     let mounted = common::mount(Meeting(gate.clone()));
     thread::scope(|scope| {
