@@ -82,6 +82,9 @@ impl Errno {
     /// The error with this number; `None` unless it is one that the kernel takes as an answer (1 to
     /// 511): those beyond are its own, and an answer with one of them would never reach the caller.
     ///
+    /// Answers with numbers that the C library has no description for, such as 41, arrive as
+    /// `ERANGE` with libfuse 3.17+.
+    ///
     /// ```
     /// use libfuse3::Errno;
     /// assert_eq!(Errno::from_raw(2), Some(Errno::ENOENT));
