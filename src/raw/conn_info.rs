@@ -51,3 +51,30 @@ pub(super) fn store(info: &ConnInfo, conn: &mut fuse_conn_info) {
         )
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn io_uring_is_not_wanted_even_if_libfuse_does() {
+        let all = !0;
+        let mut conn = fuse_conn_info {
+            #[cfg(libfuse_since = "3.17")]
+            capable_ext: all,
+            #[cfg(not(libfuse_since = "3.17"))]
+            capable: all,
+            ..fuse_conn_info::default()
+        };
+        // SAFETY: `conn` is a valid structure.
+        unsafe { shim::shim_conn_set_want(&mut conn, !0) };
+        let mut info = load(&conn);
+        info.apply_defaults(true, true, true);
+        info.want(Capabilities::OVER_IO_URING).unwrap_err();
+        info.want_if_capable(Capabilities::OVER_IO_URING);
+        store(&info, &mut conn);
+        // SAFETY: as above.
+        let want = unsafe { shim::shim_conn_want(&conn) };
+        assert_eq!(want & Capabilities::OVER_IO_URING.bits(), 0);
+    }
+}

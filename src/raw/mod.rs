@@ -16,6 +16,7 @@ mod handler;
 mod inbox;
 mod init_repair;
 mod interrupt;
+mod io_uring;
 mod lock;
 mod log;
 mod memory;

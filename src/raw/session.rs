@@ -24,6 +24,7 @@ use super::callbacks;
 use super::custom_io::Connection;
 use super::inbox::Inbox;
 use super::init_repair::InitRepair;
+use super::io_uring;
 use super::log;
 use super::retrieve::Retrievals;
 use super::shim;
@@ -114,6 +115,7 @@ impl RawSession {
             return Err(Error::Options { message });
         }
         this.session.store(session, Ordering::Release);
+        io_uring::refuse(arguments);
         Ok(this)
     }
 

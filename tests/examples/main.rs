@@ -7,6 +7,7 @@ mod program;
 
 mod command_line;
 mod hello;
+mod io_uring;
 mod libfuse;
 mod passthroughfs;
 mod posix;
