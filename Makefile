@@ -16,7 +16,10 @@ BENCH_FLAGS =
 
 BENCH = benches/peers/Cargo.toml
 
-.PHONY: help setup demo test check conformance bench bench-quick bench-account bindings fmt
+# Which libfuse `make matrix` tests: some of 3.10, 3.14, 3.17, 3.18; all unless given.
+VERSIONS =
+
+.PHONY: help setup demo test check conformance matrix bench bench-quick bench-account bindings fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1~\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '~' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -53,6 +56,9 @@ bench-account: setup ## Count what a request costs in user space, whatever else 
 	@scripts/setup.sh --with python3 valgrind objdump
 	@cargo run --quiet --release --manifest-path $(BENCH) --target-dir target/bench/build -p bench-runner -- --build c,ours-1
 	@python3 benches/peers/account.py
+
+matrix: setup ## Run all tests against other versions of libfuse, as Debian ships them
+	scripts/matrix.sh $(VERSIONS)
 
 bindings: setup ## Rewrite the bindings that stand in for bindgen on docs.rs
 	scripts/bindings.sh
