@@ -89,6 +89,14 @@ impl Passthrough {
         self.nodes.get(inode)?.fd()
     }
 
+    /// The same for extended attributes, where there are any.
+    fn fd_for_xattr(&self, inode: Inode) -> Result<Arc<PathFd>> {
+        match self.options.xattr {
+            true => self.fd(inode),
+            false => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
     /// The answer about an inode.
     fn entry(&self, inode: Inode, stat: &Statx) -> EntryAttributes {
         let stat_ino = self.devices.unique_ino(Key::from(stat).dev, stat.stx_ino);

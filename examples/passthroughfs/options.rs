@@ -22,9 +22,37 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
     /// Whether the kernel collects writes.
     pub(crate) writeback: bool,
+    /// Whether there are extended attributes, and with them access control lists.
+    pub(crate) xattr: bool,
+    /// Whether `flock` locks files of the source.
+    pub(crate) flock: bool,
 }
 
+#[allow(dead_code, reason = "each of the two programs has its own")]
 impl Options {
+    /// Takes those of `passthrough_ll` out of the mount options: nothing is on that was not asked for,
+    /// and the kernel may keep names and attributes for a second.
+    pub(crate) fn take_from_libfuse(options: &mut MountOptions) -> Result<Self, String> {
+        let mut is_on = |on, off| {
+            let (on, off) = (options.take(on).is_some(), options.take(off).is_some());
+            on && !off
+        };
+        let flock = is_on("flock", "no_flock");
+        let xattr = is_on("xattr", "no_xattr");
+        let writeback = is_on("writeback", "no_writeback");
+        let is_timeout_set = options.get("timeout").is_some();
+        let mut options = Self::take_from(options)?;
+        if !is_timeout_set && options.cache == Cache::Auto {
+            options.timeout = Duration::from_secs(1);
+        }
+        Ok(Self {
+            writeback,
+            xattr,
+            flock,
+            ..options
+        })
+    }
+
     /// Takes them out of the mount options, of which libfuse gets the rest.
     pub(crate) fn take_from(options: &mut MountOptions) -> Result<Self, String> {
         let mut take = |name| {
@@ -50,6 +78,8 @@ impl Options {
             cache,
             timeout,
             writeback: take("writeback").is_some(),
+            xattr: true,
+            flock: true,
         })
     }
 }

@@ -253,6 +253,81 @@ fn ioctl_ll_tells_and_sets_the_size() {
     fioc.unmount();
 }
 
+#[test]
+fn passthrough_ll_mirrors_its_source() {
+    common::require_fuse!();
+    for options in [
+        "",
+        ",cache=never",
+        ",cache=always,writeback",
+        ",flock,timeout=0",
+    ] {
+        let source = tempfile::tempdir().unwrap();
+        let list = format!("-osource={}{options}", source.path().display());
+        let program = Program::start("passthrough_ll", [list]);
+        fs::create_dir(program.join("directory")).unwrap();
+        fs::write(program.join("directory/file"), "contents").unwrap();
+        fs::rename(program.join("directory/file"), program.join("file")).unwrap();
+        fs::hard_link(program.join("file"), program.join("link")).unwrap();
+        assert_eq!(fs::read(program.join("link")).unwrap(), b"contents");
+        let (mirrored, there) = (program.join("file"), source.path().join("file"));
+        File::open(&mirrored).unwrap().sync_all().unwrap();
+        assert_eq!(fs::read(&there).unwrap(), b"contents");
+        let stats = [&mirrored, &there].map(|path| fs::metadata(path).unwrap());
+        let [mirrored_stat, stat] = stats.map(|stat| {
+            (
+                stat.mode(),
+                stat.len(),
+                stat.nlink(),
+                stat.ino(),
+                stat.uid(),
+            )
+        });
+        assert_eq!(mirrored_stat, stat);
+        let xattr = libfuse3::setxattr(&mirrored, "user.name", b"value");
+        assert_eq!(common::errno(xattr), libc::EOPNOTSUPP);
+        program.unmount();
+    }
+}
+
+#[test]
+fn passthrough_ll_has_extended_attributes_if_asked_to() {
+    common::require_fuse!();
+    let source = tempfile::tempdir().unwrap();
+    let list = format!("source={},xattr", source.path().display());
+    let program = Program::start("passthrough_ll", ["-o", &list]);
+    let there = source.path().join("file");
+    fs::write(&there, "").unwrap();
+    if libfuse3::setxattr(&there, "user.name", b"value").is_err() {
+        program.unmount();
+        return common::skip("the source has no extended attributes");
+    }
+    let value = libfuse3::getxattr(program.join("file"), "user.name");
+    assert_eq!(value.unwrap(), b"value");
+    program.unmount();
+}
+
+#[test]
+fn passthrough_ll_mirrors_the_root_and_names_what_cannot_be() {
+    common::require_fuse!();
+    let program = Program::start("passthrough_ll", NO_ARGUMENTS);
+    let stat = |path: &std::path::Path| fs::metadata(path).unwrap().ino();
+    assert_eq!(stat(program.path()), stat("/".as_ref()));
+    program.unmount();
+
+    let mountpoint = tempfile::tempdir().unwrap();
+    for (options, expected) in [
+        ("source=/no/such/source", "/no/such/source"),
+        ("source=/dev/null", "not a directory"),
+        ("cache=sometimes", "cache=sometimes"),
+        ("timeout=-1", "timeout=-1"),
+    ] {
+        let mut command = client("passthrough_ll");
+        let message = failure(command.args(["-o", options]).arg(mountpoint.path()));
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
 /// Waits until the time of day is no more what it was.
 #[track_caller]
 fn wait_for_the_next_second() {

@@ -64,13 +64,18 @@ impl Operations for Passthrough {
 
     fn init(&self, conn: &mut ConnInfo) -> Result<()> {
         // The umask is for the source to apply: see `new_permissions`.
-        conn.want(Capabilities::DONT_MASK | Capabilities::POSIX_ACL)?;
+        conn.want(Capabilities::DONT_MASK)?;
+        if self.options.xattr {
+            conn.want(Capabilities::POSIX_ACL)?;
+        }
         if self.options.writeback {
             conn.want(Capabilities::WRITEBACK_CACHE)?;
         }
         // A lock of the source's is seen by those who do not come through the mirror, too. POSIX locks
         // belong to processes, of which the source would see one only: the kernel keeps them.
-        conn.want_if_capable(Capabilities::FLOCK_LOCKS);
+        if self.options.flock {
+            conn.want_if_capable(Capabilities::FLOCK_LOCKS);
+        }
         if self.options.timeout.is_zero() {
             // The kernel would throw away at once the attributes that a listing brings.
             conn.unwant(Capabilities::READDIRPLUS);
@@ -471,11 +476,11 @@ impl Operations for Passthrough {
         flags: XattrFlags,
         _ctx: &RequestContext,
     ) -> Result<()> {
-        self.fd(inode)?.set_xattr(name, value, flags)
+        self.fd_for_xattr(inode)?.set_xattr(name, value, flags)
     }
 
     async fn getxattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<Vec<u8>> {
-        match self.fd(inode)?.get_xattr(name) {
+        match self.fd_for_xattr(inode)?.get_xattr(name) {
             // Where the source has no access control lists, the kernel must not take that for a
             // failure to check permissions.
             Err(Errno::EOPNOTSUPP)
@@ -488,10 +493,10 @@ impl Operations for Passthrough {
     }
 
     async fn listxattr(&self, inode: Inode, _ctx: &RequestContext) -> Result<Vec<OsString>> {
-        self.fd(inode)?.list_xattrs()
+        self.fd_for_xattr(inode)?.list_xattrs()
     }
 
     async fn removexattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<()> {
-        self.fd(inode)?.remove_xattr(name)
+        self.fd_for_xattr(inode)?.remove_xattr(name)
     }
 }
