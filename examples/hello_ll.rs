@@ -22,7 +22,7 @@ const HELLO: Inode = Inode(2);
 const TEXT: &str = "Hello World!\n";
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-struct HelloLl;
+pub(crate) struct HelloLl;
 
 fn attributes(inode: Inode) -> Result<EntryAttributes> {
     let (mode, nlink, size) = match inode {

@@ -15,20 +15,12 @@ use crate::common;
 use crate::common::TimeLimit;
 use crate::program;
 use crate::program::Program;
+use crate::program::failure;
 use crate::program::finish;
 use crate::program::run;
 use crate::program::text;
 
 const NO_ARGUMENTS: [&str; 0] = [];
-
-/// What a program prints, that must fail with status 1.
-#[track_caller]
-fn failure(command: &mut Command) -> String {
-    let output = finish(command);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert_eq!(text(&output.stdout), "");
-    text(&output.stderr)
-}
 
 fn client(name: &str) -> Command {
     Command::new(program::path_of(name))

@@ -235,3 +235,12 @@ pub(crate) fn finish(command: &mut Command) -> Output {
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+/// What a program prints, that must fail with status 1.
+#[track_caller]
+pub(crate) fn failure(command: &mut Command) -> String {
+    let output = finish(command);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(text(&output.stdout), "");
+    text(&output.stderr)
+}
