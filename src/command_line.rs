@@ -92,9 +92,11 @@ impl CommandLine {
             match argument {
                 b"-o" => drop(
                     rest.next()
-                        .map(|list| add_list(&mut options, list.to_bytes())),
+                        .map(|list| options.extend([OsStr::from_bytes(list.to_bytes())])),
                 ),
-                [b'-', b'o', list @ ..] => add_list(&mut options, list),
+                [b'-', b'o', list @ ..] => options.extend([OsStr::from_bytes(list)]),
+                b"-r" => options.extend(["ro"]),
+                b"-n" => {} // Not to be written to mtab, which is no file any more.
                 b"-d" => {} // libfuse has set `debug`, and leaves it there for the session.
                 _ => {
                     let argument = OsStr::from_bytes(argument).display();
@@ -105,7 +107,7 @@ impl CommandLine {
             }
         }
         if parsed.debug {
-            options.add("debug");
+            options.extend(["debug"]);
         }
         let mountpoint = operands.pop().map(PathBuf::from);
         Ok(Self {
@@ -129,10 +131,6 @@ impl CommandLine {
         let given = self.long_options.extract_if(.., |(given, _)| given == name);
         given.last().map(|(_, value)| value.unwrap_or_default())
     }
-}
-
-fn add_list(options: &mut MountOptions, list: &[u8]) {
-    options.add_list(OsStr::from_bytes(list));
 }
 
 fn c_string(argument: OsString) -> Result<CString, Error> {
@@ -384,11 +382,11 @@ fn run<O: Operations>(
         builder = builder.reader_threads(1);
     }
     let mountpoint = line.mountpoint.take().unwrap_or_default();
-    name_it(&mut line.options, &line.program);
+    let options = name_it(line.options, &line.program);
     // One that comes before it is handled would leave the mount behind.
     let blocked = raw::sys::block_signals(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP])?;
     let session = builder
-        .options(line.options)
+        .options(options)
         .handle_signals(true)
         .mount(mountpoint);
     let mut session = session.map_err(|error| match error {
@@ -408,12 +406,11 @@ fn run<O: Operations>(
 }
 
 /// As libfuse does: without a name of its own, the mount is called after the program.
-fn name_it(options: &mut MountOptions, program: &OsStr) {
-    if options.get("fsname").is_none()
-        && options.get("subtype").is_none()
-        && let Some(name) = Path::new(program).file_name()
-    {
-        options.set("subtype", name);
+fn name_it(options: MountOptions, program: &OsStr) -> MountOptions {
+    let has_name = ["fsname", "subtype"].map(|name| options.get(name).is_some());
+    match Path::new(program).file_name() {
+        Some(name) if has_name == [false; 2] => options.subtype(name),
+        _ => options,
     }
 }
 

@@ -275,7 +275,8 @@ impl<O: Operations> Prepared<O> {
             for_init.init(conn)
         };
         let (sender, messages) = async_channel::unbounded();
-        let raw = RawSession::new(&arguments, max_read, sender, Box::new(init))?;
+        let raw = RawSession::new(&arguments, max_read, sender, Box::new(init));
+        let raw = raw.map_err(|error| options.explain(error))?;
         Ok(Self {
             operations,
             raw,

@@ -20,9 +20,7 @@ fn refusal(options: MountOptions) -> Error {
 }
 
 fn option(option: &str) -> MountOptions {
-    let mut options = MountOptions::default();
-    options.add(option);
-    options
+    MountOptions::default().with(option)
 }
 
 #[test]
@@ -48,8 +46,7 @@ fn one_that_libfuse_does_not_know() {
 
 #[test]
 fn several_that_libfuse_does_not_know() {
-    let mut options = MountOptions::default();
-    options.add_list("first_unknown,ro,second_unknown");
+    let options = MountOptions::default().with_list("first_unknown,ro,second_unknown");
     let message = refusal(options).to_string();
     assert!(
         message.contains("first_unknown") && message.contains("second_unknown"),

@@ -268,9 +268,7 @@ fn bmap_finds_the_block_of_a_file_on_a_device() {
         if implemented {
             answer!(fs.bmap = |index| Ok(index + 1000));
         }
-        let mut options = MountOptions::default();
-        options.add("blkdev");
-        options.add(format!("fsname={}", device.device.display()));
+        let options = MountOptions::default().blkdev().fsname(&device.device);
         let mounted = common::mount_with(fs, |builder| builder.options(options));
         let info = common::mountinfo_of(mounted.path()).unwrap();
         assert!(info.kind.starts_with("fuseblk"), "{info:?}");

@@ -27,8 +27,12 @@ const CAP_SYS_ADMIN: u64 = 1 << 21;
 /// libfuse's message, with what is to be done about it.
 pub(super) fn explain(libfuse: String, path: &Path, options: &MountOptions) -> String {
     let advice = match sys::geteuid() {
-        0 => device_advice().or_else(root_advice),
-        user => device_advice().or_else(|| user_advice(user, path, options)),
+        0 => device_advice()
+            .or_else(root_advice)
+            .or_else(|| helper_advice(options).filter(|_| options.get("auto_unmount").is_some())),
+        user => device_advice()
+            .or_else(|| user_advice(user, path, options))
+            .or_else(|| helper_advice(options)),
     };
     match (libfuse.is_empty(), advice) {
         (true, Some(advice)) => advice,
@@ -78,6 +82,17 @@ fn root_advice() -> Option<String> {
     let capabilities = u64::from_str_radix(capabilities.trim(), 16).ok()?;
     (capabilities & CAP_SYS_ADMIN == 0)
         .then(|| "root may not mount here: give the container the capability SYS_ADMIN".to_owned())
+}
+
+/// What fusermount3 does not know, but libfuse hands on to it.
+fn helper_advice(options: &MountOptions) -> Option<String> {
+    let context = ["context", "fscontext", "defcontext", "rootcontext"];
+    let option = context
+        .into_iter()
+        .find(|option| options.get(option).is_some())?;
+    Some(format!(
+        "`{option}` takes root, without `auto_unmount` before libfuse 3.15: fusermount3 does not know it"
+    ))
 }
 
 fn user_advice(user: u32, path: &Path, options: &MountOptions) -> Option<String> {

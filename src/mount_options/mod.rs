@@ -1,5 +1,9 @@
 //! Mount options, as libfuse takes them.
 
+mod list;
+mod setters;
+mod tables;
+
 use std::ffi::CString;
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -11,22 +15,33 @@ use crate::Error;
 /// The options of a mount: what follows `-o` on a command line.
 ///
 /// They are libfuse's to understand: what it takes can be said here, with
-/// [`add`](Self::add) if there is no method for it, and what it does not know is an error when the
+/// [`with`](Self::with) if there is no method for it, and what it does not know is an error when the
 /// session is made. They start out with `default_permissions`, as in pyfuse3: the kernel checks
 /// permissions by mode, owner and group.
+///
+/// What adds an option takes the options by value and returns them; [`extend`](Extend::extend) does it in
+/// place.
 ///
 /// ```
 /// use libfuse3::MountOptions;
 ///
-/// let mut options = MountOptions::default().fsname("backup, daily").allow_other();
-/// options.add_list("ro,max_read=65536");
+/// let mut options = MountOptions::default()
+///     .fsname("backup, daily")
+///     .allow_other()
+///     .with_list("ro,max_read=65536");
 /// assert_eq!(
 ///     options.to_string(),
 ///     r"default_permissions,fsname=backup\, daily,allow_other,ro,max_read=65536"
 /// );
 /// options.remove("default_permissions");
+/// options.extend(["nosuid,nodev", "noatime"]);
 /// assert_eq!(options.get("max_read"), Some("65536".as_ref()));
 /// ```
+///
+/// What stands in fstab for others than libfuse, and comes along all the same, is left out of what libfuse
+/// is given: `defaults`, `auto`, `noauto`, `user`, `nouser`, `users`, `owner`, `group`, `nofail`, `_netdev`,
+/// `comment=`, `nonempty`, and before libfuse 3.17 what begins with `x-`. mount(8) has seen to it by then.
+/// Of options that are contrary to each other, as `ro` and `rw`, the last counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[doc(alias = "default_options")]
 pub struct MountOptions {
@@ -51,90 +66,28 @@ impl MountOptions {
         }
     }
 
-    /// Nothing can be written.
-    #[must_use]
-    #[doc(alias = "ro")]
-    pub fn read_only(self) -> Self {
-        self.with("ro")
-    }
-
-    /// Users other than the one who mounts may use it. Without root this needs `user_allow_other`
-    /// in `/etc/fuse.conf`.
-    #[must_use]
-    pub fn allow_other(self) -> Self {
-        self.with("allow_other")
-    }
-
-    /// Root may use it, too. Without root this needs `user_allow_other` in `/etc/fuse.conf`.
-    #[must_use]
-    pub fn allow_root(self) -> Self {
-        self.with("allow_root")
-    }
-
-    /// Unmount when the process ends, however it does.
-    #[must_use]
-    pub fn auto_unmount(self) -> Self {
-        self.with("auto_unmount")
-    }
-
-    /// libfuse logs each request and reply.
-    #[must_use]
-    pub fn debug(self) -> Self {
-        self.with("debug")
-    }
-
-    /// What stands in the first column of `df` and `/proc/mounts`.
-    #[must_use]
-    pub fn fsname(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.set("fsname", name);
-        self
-    }
-
-    /// The type of the file system: it shows as `fuse.SUBTYPE`.
-    #[must_use]
-    pub fn subtype(mut self, subtype: impl AsRef<OsStr>) -> Self {
-        self.set("subtype", subtype);
-        self
-    }
-
-    /// The largest read, in bytes.
-    #[must_use]
-    pub fn max_read(mut self, bytes: u32) -> Self {
-        self.set("max_read", bytes.to_string());
-        self
-    }
-
     /// Adds an option as libfuse has it: `name` or `name=value`, with `\,` and `\\` for a comma and
     /// a backslash in the value.
-    pub fn add(&mut self, option: impl Into<OsString>) -> &mut Self {
-        let option = option.into();
-        if !self.options.contains(&option) {
-            self.options.push(option);
-        }
+    #[must_use]
+    pub fn with(mut self, option: impl Into<OsString>) -> Self {
+        self.push(option.into());
         self
     }
 
     /// Adds `name=value` in place of what there was of that name. Commas and backslashes in the
     /// value stand for themselves.
-    pub fn set(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
+    #[must_use]
+    pub fn with_value(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.remove(name);
-        let mut option = name.as_bytes().to_vec();
-        option.push(b'=');
-        for byte in value.as_ref().as_bytes() {
-            if matches!(byte, b',' | b'\\') {
-                option.push(b'\\');
-            }
-            option.push(*byte);
-        }
-        self.add(OsString::from_vec(option))
+        self.push(list::with_value(name, value.as_ref()));
+        self
     }
 
     /// Adds a list of options, separated by commas: what follows `-o`, or the fourth field of
     /// fstab.
-    pub fn add_list(&mut self, list: impl AsRef<OsStr>) -> &mut Self {
-        for option in split(list.as_ref().as_bytes()).filter(|option| !option.is_empty()) {
-            self.add(OsStr::from_bytes(option));
-        }
+    #[must_use]
+    pub fn with_list(mut self, list: impl AsRef<OsStr>) -> Self {
+        self.extend([list]);
         self
     }
 
@@ -142,7 +95,7 @@ impl MountOptions {
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.options.len();
         self.options
-            .retain(|option| split_value(option).0 != name.as_bytes());
+            .retain(|option| list::split_value(option).0 != name.as_bytes());
         self.options.len() < before
     }
 
@@ -150,7 +103,11 @@ impl MountOptions {
     /// if it is not there. Of several with the same name the last counts.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        let found = self.options.iter().rev().map(|option| split_value(option));
+        let found = self
+            .options
+            .iter()
+            .rev()
+            .map(|option| list::split_value(option));
         found
             .filter(|(found, _)| *found == name.as_bytes())
             .map(|(_, value)| OsStr::from_bytes(value))
@@ -160,7 +117,7 @@ impl MountOptions {
     /// Takes out an option of the program's own, which libfuse would not know, and returns its
     /// value without escapes: empty for one without a value.
     pub fn take(&mut self, name: &str) -> Option<OsString> {
-        let value = unescape(self.get(name)?.as_bytes());
+        let value = list::unescape(self.get(name)?.as_bytes());
         self.remove(name);
         Some(OsString::from_vec(value))
     }
@@ -168,13 +125,17 @@ impl MountOptions {
     /// The command line that libfuse is given.
     pub(crate) fn to_arguments(&self) -> Result<Vec<CString>, Error> {
         let mut arguments = vec![program_name()];
-        for option in &self.options {
+        for option in self
+            .options
+            .iter()
+            .filter(|option| !tables::is_for_others(option))
+        {
             let fail = |reason: &str| Error::InvalidOption {
                 option: option.display().to_string(),
                 reason: reason.to_owned(),
             };
             let bytes = option.as_bytes();
-            if split(bytes).count() > 1 {
+            if list::split(bytes).count() > 1 {
                 return Err(fail(
                     r"there is a comma in it; write `\,` if it belongs to the value",
                 ));
@@ -187,6 +148,24 @@ impl MountOptions {
             arguments.push(option);
         }
         Ok(arguments)
+    }
+
+    /// Adds to libfuse's refusal what is to be done about it.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let Error::Options { mut message } = error else {
+            return error;
+        };
+        let refused = |option: &&OsString| message.contains(&*option.to_string_lossy());
+        let advice: Vec<_> = self
+            .options
+            .iter()
+            .filter(refused)
+            .filter_map(|option| tables::advice(option))
+            .collect();
+        for advice in advice {
+            message = format!("{message}; {advice}");
+        }
+        Error::Options { message }
     }
 
     /// `max_read` as a number; 0 if it is not given.
@@ -214,10 +193,23 @@ impl std::fmt::Display for MountOptions {
     }
 }
 
+/// Adds options in place, each item as what follows one `-o`.
+impl<S: AsRef<OsStr>> Extend<S> for MountOptions {
+    fn extend<I: IntoIterator<Item = S>>(&mut self, lists: I) {
+        for list in lists {
+            let options = list::split(list.as_ref().as_bytes());
+            for option in options.filter(|option| !option.is_empty()) {
+                self.push(OsStr::from_bytes(option).to_owned());
+            }
+        }
+    }
+}
+
 impl MountOptions {
-    fn with(mut self, option: &str) -> Self {
-        self.add(option);
-        self
+    /// The last counts, so one that was there already moves to the end.
+    fn push(&mut self, option: OsString) {
+        self.options.retain(|other| *other != option);
+        self.options.push(option);
     }
 }
 
@@ -230,44 +222,13 @@ fn program_name() -> CString {
         .unwrap_or_else(|| c"libfuse3".to_owned())
 }
 
-/// The parts between commas that have no backslash before them.
-fn split(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut escaped = false;
-    list.split(move |byte| {
-        let is_separator = *byte == b',' && !escaped;
-        escaped = *byte == b'\\' && !escaped;
-        is_separator
-    })
-}
-
-fn split_value(option: &OsStr) -> (&[u8], &[u8]) {
-    let bytes = option.as_bytes();
-    match bytes.iter().position(|byte| *byte == b'=') {
-        Some(equals) => (&bytes[..equals], &bytes[equals + 1..]),
-        None => (bytes, &[]),
-    }
-}
-
-fn unescape(value: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(value.len());
-    let mut bytes = value.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => plain.extend(bytes.next()),
-            _ => plain.push(*byte),
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn lists_are_split_at_plain_commas_only() {
-        let mut options = MountOptions::empty();
-        options.add_list(r"ro,fsname=a\,b,,subtype=x\\,nosuid");
+        let mut options = MountOptions::empty().with_list(r"ro,fsname=a\,b,,subtype=x\\,nosuid");
         assert_eq!(options.get("fsname"), Some(r"a\,b".as_ref()));
         assert_eq!(options.take("subtype"), Some(r"x\".into()));
         assert_eq!(options.to_string(), r"ro,fsname=a\,b,nosuid");
@@ -275,8 +236,7 @@ mod tests {
 
     #[test]
     fn a_stray_comma_or_nul_is_named() {
-        let mut options = MountOptions::empty();
-        options.add("fsname=a,b");
+        let options = MountOptions::empty().with("fsname=a,b");
         let message = options.to_arguments().unwrap_err().to_string();
         assert!(
             message.contains("\"fsname=a,b\"") && message.contains("comma"),
@@ -292,5 +252,28 @@ mod tests {
         let options = MountOptions::empty().fsname("a").fsname("b").max_read(4096);
         assert_eq!(options.to_string(), "fsname=b,max_read=4096");
         assert_eq!(options.max_read_value().unwrap(), 4096);
+        let options = MountOptions::empty().suid(true).exec(false).suid(false);
+        assert_eq!(options.to_string(), "noexec,nosuid");
+        let options = MountOptions::empty().read_only().read_write();
+        assert_eq!(options.to_string(), "rw");
+    }
+
+    #[test]
+    fn the_last_one_counts() {
+        let options = MountOptions::empty().with_list("ro,rw,ro");
+        assert_eq!(options.to_string(), "rw,ro");
+    }
+
+    #[test]
+    fn what_is_for_mount_8_does_not_reach_libfuse() {
+        let list = "defaults,nofail,_netdev,noauto,user,users,nonempty,comment=x,ro";
+        let arguments = MountOptions::empty()
+            .with_list(list)
+            .to_arguments()
+            .unwrap();
+        assert_eq!(arguments[1..], [c"-o".to_owned(), c"ro".to_owned()]);
+        // libfuse knows this one, and it is something else.
+        let arguments = MountOptions::empty().with("user=x").to_arguments().unwrap();
+        assert_eq!(arguments[1..], [c"-o".to_owned(), c"user=x".to_owned()]);
     }
 }
