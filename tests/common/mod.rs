@@ -18,6 +18,7 @@
 #![allow(unused_imports, reason = "no test binary uses all of it")]
 #![allow(unused_macros, reason = "no test binary uses all of it")]
 
+mod c_program;
 mod fusectl;
 mod limit;
 mod log;
@@ -30,6 +31,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -40,6 +42,8 @@ use libfuse3::EntryAttributes;
 use libfuse3::Inode;
 use rustix::mount::UnmountFlags;
 
+pub(crate) use c_program::CProgram;
+pub(crate) use c_program::require_c_program;
 pub(crate) use fusectl::connection_value;
 pub(crate) use fusectl::fusectl;
 pub(crate) use fusectl::require_fusectl;
@@ -55,6 +59,7 @@ pub(crate) use mount::MountDir;
 pub(crate) use mount::Mounted;
 pub(crate) use mount::mount;
 pub(crate) use mount::mount_with;
+pub(crate) use mount::mountinfo_line;
 pub(crate) use mount::mountinfo_of;
 pub(crate) use mount::try_mount_with;
 pub(crate) use recorder::Recorder;
@@ -155,6 +160,14 @@ pub(crate) fn find_program(name: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|dir| dir.join(name))
         .find(|file| file.is_file())
+}
+
+/// A directory that all users can look into.
+pub(crate) fn open_directory() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let everybody = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(dir.path(), everybody).expect("allowed");
+    dir
 }
 
 /// The name of the test that runs on this thread.

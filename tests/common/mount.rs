@@ -206,9 +206,9 @@ pub(crate) struct MountInfo {
     pub(crate) options: String,
 }
 
-/// What is mounted on a path, which must have no blanks in it.
+/// What is mounted on a path, which must have no blanks in it, as far as this thread sees.
 pub(crate) fn mountinfo_of(path: &Path) -> Option<MountInfo> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("/proc/self/mountinfo");
+    let mounts = fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo");
     let mut lines = mounts.lines().rev();
     lines.find_map(|line| {
         // 36 35 98:0 /root /mountpoint options tag.. - type source superoptions
@@ -226,5 +226,18 @@ pub(crate) fn mountinfo_of(path: &Path) -> Option<MountInfo> {
             source: source.to_owned(),
             options: format!("{options},{}", fields.next()?),
         })
+    })
+}
+
+/// The line of `/proc/self/mountinfo` on a mount, without what differs between any two: numbers, the path,
+/// propagation.
+pub(crate) fn mountinfo_line(path: &Path) -> Option<String> {
+    let mounts = fs::read("/proc/thread-self/mountinfo").expect("mountinfo");
+    let mounts = String::from_utf8_lossy(&mounts).into_owned();
+    let mut lines = mounts.lines().rev();
+    lines.find_map(|line| {
+        let (mount, about) = line.split_once(" - ")?;
+        let fields: Vec<_> = mount.split(' ').collect();
+        (Path::new(fields[4]) == path).then(|| format!("{} {} - {about}", fields[3], fields[5]))
     })
 }
