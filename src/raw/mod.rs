@@ -20,6 +20,7 @@ mod io_uring;
 mod lock;
 mod log;
 mod memory;
+mod mount_lock;
 mod notify;
 mod poll;
 mod request;

@@ -26,6 +26,7 @@ use super::inbox::Inbox;
 use super::init_repair::InitRepair;
 use super::io_uring;
 use super::log;
+use super::mount_lock::MOUNT_LOCK;
 use super::retrieve::Retrievals;
 use super::shim;
 use super::stderr;
@@ -39,9 +40,6 @@ use crate::message::Message;
 
 /// What a session does on INIT.
 pub(crate) type InitHook = Box<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync>;
-
-/// libfuse changes the environment and file descriptors while it mounts (libfuse issue 955).
-static MOUNT: Mutex<()> = Mutex::new(());
 
 /// One libfuse session. It is destroyed with the last reference to it; each unanswered request
 /// holds one.
@@ -95,7 +93,7 @@ impl RawSession {
             unused: Event::new(),
             closed: Mutex::new(false),
         });
-        let _guard = MOUNT.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = MOUNT_LOCK.lock();
         let (session, message) = log::capture(|| {
             let mut args = Args::new(arguments);
             let operations = callbacks::operations();
@@ -123,7 +121,7 @@ impl RawSession {
     pub(crate) fn mount(&self, path: &Path) -> Result<(), String> {
         let c_path = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| "the path has a NUL in it".to_owned())?;
-        let _guard = MOUNT.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = MOUNT_LOCK.lock();
         let mount = || {
             // SAFETY: the session is not mounted yet and the path is NUL-terminated.
             unsafe { sys::fuse_session_mount(self.as_ptr(), c_path.as_ptr()) }
@@ -299,7 +297,7 @@ impl RawSession {
     /// Unmounts, if that is still to be done, and closes the descriptor. Nobody may use it any
     /// more.
     pub(crate) fn unmount(&self) {
-        let _guard = MOUNT.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = MOUNT_LOCK.lock_to_unmount();
         // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does
         // nothing when called twice.
         unsafe { sys::fuse_session_unmount(self.as_ptr()) };
