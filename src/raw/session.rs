@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -60,6 +61,8 @@ pub(crate) struct RawSession {
     /// `max_read` of the mount options, which libfuse wants repeated in INIT.
     max_read: u32,
     pub(super) repair: InitRepair,
+    /// libfuse has mounted, and is to unmount.
+    is_mounted: AtomicBool,
     pub(crate) retrievals: Retrievals,
     /// What requests come from in place of the kernel.
     pub(super) io: OnceLock<Connection>,
@@ -87,6 +90,7 @@ impl RawSession {
             refused: OnceLock::new(),
             max_read,
             repair: InitRepair::default(),
+            is_mounted: AtomicBool::new(false),
             retrievals: Retrievals::default(),
             io: OnceLock::new(),
             users: AtomicUsize::new(0),
@@ -117,7 +121,8 @@ impl RawSession {
         Ok(this)
     }
 
-    /// Mounts on `path`, which must be absolute.
+    /// Mounts on `path`, which must be absolute; nothing is mounted on `/dev/fd/N`, a descriptor that
+    /// is libfuse's from here on.
     pub(crate) fn mount(&self, path: &Path) -> Result<(), String> {
         let c_path = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| "the path has a NUL in it".to_owned())?;
@@ -136,6 +141,8 @@ impl RawSession {
         if !message.is_empty() {
             ::log::warn!("{message}");
         }
+        let is_mounted = !path.starts_with("/dev/fd");
+        self.is_mounted.store(is_mounted, Ordering::Release);
         self.install_repair();
         Ok(())
     }
@@ -298,10 +305,14 @@ impl RawSession {
     /// more.
     pub(crate) fn unmount(&self) {
         let _guard = MOUNT_LOCK.lock_to_unmount();
-        // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does
-        // nothing when called twice.
-        unsafe { sys::fuse_session_unmount(self.as_ptr()) };
-        // What somebody else has mounted, or has connected, stays open otherwise.
+        if self.is_mounted.load(Ordering::Acquire) {
+            // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does
+            // nothing when called twice.
+            unsafe { sys::fuse_session_unmount(self.as_ptr()) };
+            return;
+        }
+        // libfuse would leave the descriptor open, or close it and then unmount whatever /dev/fd/N is
+        // by that time.
         let further = self.io.get().and_then(Connection::further_fd);
         for fd in [self.fd(), further.map_or(-1, AsRawFd::as_raw_fd)] {
             super::sys::close_but_keep_number(fd);

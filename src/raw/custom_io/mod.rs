@@ -12,13 +12,13 @@ mod end;
 mod receive;
 mod send;
 
-use std::ffi::CString;
 use std::ffi::c_int;
 use std::ffi::c_void;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::fd::IntoRawFd;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::sync::OnceLock;
@@ -55,7 +55,7 @@ impl RawSession {
         let read_kind = end::kind(read.as_ref().unwrap_or(&write).as_fd(), libc::O_WRONLY)?;
         if [read_kind, write_kind].contains(&Kind::Device) {
             return match read {
-                None => self.attach(write).inspect(|()| self.install_repair()),
+                None => self.attach(write),
                 Some(_) => Err("/dev/fuse cannot be half of a pair".to_owned()),
             };
         }
@@ -107,14 +107,7 @@ impl RawSession {
 
     /// Makes `fd` the session's descriptor, as one that somebody else has mounted.
     fn attach(&self, fd: OwnedFd) -> Result<(), String> {
-        let path = CString::new(format!("/dev/fd/{}", fd.as_raw_fd())).unwrap_or_default();
-        let (result, message) = log::capture(|| {
-            // SAFETY: the session is not mounted yet and the path is NUL-terminated.
-            unsafe { sys::fuse_session_mount(self.as_ptr(), path.as_ptr()) }
-        });
-        if result != 0 {
-            return Err(message);
-        }
+        self.mount(Path::new(&format!("/dev/fd/{}", fd.as_raw_fd())))?;
         // It is libfuse's from here on.
         let _ = fd.into_raw_fd();
         Ok(())
