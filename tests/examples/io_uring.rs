@@ -12,7 +12,7 @@ mod refused {
     use crate::program::unmount;
 
     /// The ring's threads are started while INIT is worked on. The kernel offers a ring only if
-    /// /sys/module/fuse/parameters/enable_uring says so.
+    /// `/sys/module/fuse/parameters/enable_uring` says so.
     fn assert_refused(prepare: impl FnOnce(&mut Command)) {
         let mut command = Command::new(path_of("tmpfs"));
         command.env("RUST_LOG", "warn");

@@ -49,7 +49,7 @@ impl RawSession {
     }
 }
 
-/// Whether this is FUSE_INIT.
+/// Whether this is `FUSE_INIT`.
 fn is_init(request: &fuse_buf) -> bool {
     if request.size < 2 * size_of::<u32>() {
         return false;
