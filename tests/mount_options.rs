@@ -218,9 +218,11 @@ impl Mounter {
         let dir = common::open_directory();
         let ours = dir.path().join("ours");
         // The directory of the build need not be open to everybody. And what this process has open for
-        // writing could not be run while another test starts a child.
+        // writing could not be run while another test starts a child. In a chroot, the path of this program
+        // is another one inside of a namespace.
         let mut copy = Command::new("cp");
-        copy.arg(std::env::current_exe().unwrap()).arg(&ours);
+        copy.arg(format!("/proc/{}/exe", std::process::id()))
+            .arg(&ours);
         assert!(copy.status().unwrap().success());
         Self {
             c_program,

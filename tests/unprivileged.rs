@@ -33,11 +33,12 @@ const NOBODY: u32 = 65_534;
 /// Starts this program again as nobody, in a role.
 fn start(namespace: &Namespace, role: &str, directories: &Path) -> Child {
     // The directory of the build need not be open to everybody. And what this process has open for writing
-    // could not be run while another test starts a child.
+    // could not be run while another test starts a child. In a chroot, the path of this program is another
+    // one inside of the namespace.
     let program = namespace.path("unprivileged");
     program::run(
         Command::new("cp")
-            .arg(std::env::current_exe().unwrap())
+            .arg(format!("/proc/{}/exe", std::process::id()))
             .arg(&program),
     );
     let mut command = Command::new(program);
