@@ -37,6 +37,15 @@ impl Purpose {
         value.size() <= self.room.size() && value.align() <= self.room.align()
     }
 
+    /// What is allocated for a value of this layout.
+    const fn layout(self, value: Layout) -> Layout {
+        if self.suffices(value) {
+            self.room
+        } else {
+            value
+        }
+    }
+
     /// Uninitialized memory for a value of this layout, to be given back with [`free`](Self::free).
     #[inline]
     pub(super) fn allocate(self, value: Layout) -> NonNull<u8> {
@@ -52,11 +61,7 @@ impl Purpose {
 
     #[cold]
     fn allocate_new(self, value: Layout) -> NonNull<u8> {
-        let layout = if self.suffices(value) {
-            self.room
-        } else {
-            value
-        };
+        let layout = self.layout(value);
         // SAFETY: the layout is not empty: the room suffices for values that are.
         let start = unsafe { alloc(layout) };
         NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout))
@@ -78,11 +83,7 @@ impl Purpose {
         };
         // Not while the thread ends.
         if !self.suffices(value) || !SPARES.try_with(keep).unwrap_or(false) {
-            let layout = if self.suffices(value) {
-                self.room
-            } else {
-                value
-            };
+            let layout = self.layout(value);
             // SAFETY: `allocate` has allocated it with this layout; guaranteed by the caller.
             unsafe { dealloc(start.as_ptr(), layout) };
         }
