@@ -40,7 +40,7 @@
 //! ```text
 //! kernel -> [1] session/receive.rs      a thread reads it
 //!        -> [2] raw/callbacks/*.rs      libfuse calls back: its arguments are copied
-//!        -> [3] message.rs              into a message, which goes through a channel
+//!        -> [3] message.rs              into a message, which is handed over
 //!        -> [4] session/dispatch/*.rs   and comes out where the handler is called
 //!        -> [5] operations.rs           which is yours
 //!        -> [6] reply/*.rs              and whose answer is sent
