@@ -255,6 +255,9 @@ run_release() {
         sed -n "s/^failed\t/  Debian $1, libfuse $libfuse: /p" "$work/results" | tr '\t' ' ' >>"$work/failures"
         grep -E '^(error(\[|:)|out of time|aborting)' "$out/$1/log" | head -n 20 |
             sed "s/^/  Debian $1, libfuse $libfuse: /" >>"$work/failures" || true
+        # What the failed tests printed.
+        sed -n '/^---- .* stdout ----$/,/^failures:$/ { /^$/d; /^failures:$/d; s/^/    /p }' "$out/$1/log" |
+            tail -n 40 >>"$work/failures"
     fi
     sed -n "s/^skipped\t\(.*\)\t\(.*\)/\1: \2\t$libfuse/p" "$work/results" >>"$work/skips"
     row "Debian $1" "$libfuse" "$passed" "$failures" "$skipped" "$elapsed" "$verdict"
