@@ -96,6 +96,13 @@ impl Operations for TimeAsName {
 }
 
 impl Changing for TimeAsName {
+    fn needs_libfuse(&self) -> &'static str {
+        match self.only_expire {
+            true => "3.13",
+            false => "3.10",
+        }
+    }
+
     async fn change(&self, notifier: Option<&Notifier>) -> Result<(), String> {
         let name = current_name();
         let old = {

@@ -22,6 +22,8 @@ pub(crate) struct CurrentTime {
     contents: Mutex<String>,
     /// How often the kernel has been told of the file.
     lookups: AtomicU64,
+    /// Whether it takes the time whenever the kernel has forgotten the file.
+    takes_time_when_forgotten: bool,
 }
 
 impl CurrentTime {
@@ -29,17 +31,29 @@ impl CurrentTime {
         let this = Self {
             contents: Mutex::default(),
             lookups: AtomicU64::new(0),
+            takes_time_when_forgotten: false,
         };
         this.update();
         this
+    }
+
+    /// One that takes the time when the kernel has forgotten the file, by itself.
+    pub(crate) fn taken_when_forgotten() -> Self {
+        Self {
+            takes_time_when_forgotten: true,
+            ..Self::new()
+        }
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.lookups.load(Ordering::SeqCst) > 0
     }
 
     /// Takes the time. Returns the new contents if the kernel knows of the file.
     pub(crate) fn update(&self) -> Option<String> {
         let contents = time_of_day("The current time is %H:%M:%S\n");
         *self.contents.lock().unwrap_or_else(PoisonError::into_inner) = contents.clone();
-        let is_known = self.lookups.load(Ordering::SeqCst) > 0;
-        is_known.then_some(contents)
+        self.is_known().then_some(contents)
     }
 
     fn contents(&self) -> String {
@@ -75,7 +89,10 @@ impl Operations for CurrentTime {
     async fn forget(&self, inodes: &[Forget]) {
         let file = inodes.iter().filter(|forget| forget.inode == FILE);
         let nlookup = file.map(|forget| forget.nlookup).sum();
-        self.lookups.fetch_sub(nlookup, Ordering::SeqCst);
+        let known = self.lookups.fetch_sub(nlookup, Ordering::SeqCst);
+        if self.takes_time_when_forgotten && nlookup > 0 && known == nlookup {
+            self.update();
+        }
     }
 
     async fn getattr(&self, inode: Inode, _: Option<FileRef>, _: &Ctx) -> Result<EntryAttributes> {

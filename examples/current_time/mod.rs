@@ -40,6 +40,11 @@ pub(crate) fn number<T: std::str::FromStr>(
 
 /// A file system that changes by itself.
 pub(crate) trait Changing: Operations {
+    /// The libfuse that has what the kernel is told by; any that is supported has most of it.
+    fn needs_libfuse(&self) -> &'static str {
+        "3.10"
+    }
+
     /// Changes, and tells the kernel so if it is to be told. The session being over is no error.
     fn change(&self, notifier: Option<&Notifier>) -> impl Future<Output = Result<(), String>>;
 }
@@ -60,7 +65,11 @@ pub(crate) fn run<O: Changing>(
         |line| {
             interval.set(number(line, "update-interval", 1)?);
             notify.set(line.take_long_option("no-notify").is_none());
-            Ok(Session::builder(make(line)?))
+            let fs = make(line)?;
+            if notify.get() {
+                check_libfuse(fs.needs_libfuse())?;
+            }
+            Ok(Session::builder(fs))
         },
         |session| {
             let changes = Changes {
@@ -84,6 +93,20 @@ pub(crate) fn run<O: Changing>(
     }
 }
 
+fn check_libfuse(needed: &str) -> Result<(), String> {
+    let numbers = |version: &str| -> Vec<u32> {
+        let numbers = version.split('.').map_while(|part| part.parse().ok());
+        numbers.collect()
+    };
+    let loaded = libfuse3::libfuse_version();
+    if numbers(&loaded) >= numbers(needed) {
+        return Ok(());
+    }
+    Err(format!(
+        "telling the kernel needs libfuse {needed}, and this is libfuse {loaded}; --no-notify does without"
+    ))
+}
+
 struct Changes<O> {
     fs: Arc<O>,
     notifier: Option<Notifier>,
@@ -104,6 +127,7 @@ impl<O: Changing> Changes<O> {
 pub(crate) fn ignore_forgotten(what: &str, result: Result<()>) -> Result<(), String> {
     match result {
         Ok(()) | Err(Errno::ENOENT | Errno::ENODEV) => Ok(()),
+        Err(Errno::ENOSYS) => Err(format!("{what}: this kernel is too old for it")),
         Err(errno) => Err(format!("{what}: {errno}")),
     }
 }

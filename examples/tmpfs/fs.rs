@@ -52,6 +52,8 @@ pub(crate) struct Tmpfs {
     /// Found by number alone: there are no keys.
     pub(crate) inodes: InodeTable<(), Node>,
     pub(crate) space: Arc<Space>,
+    /// The longest name, in bytes.
+    pub(crate) name_max: usize,
 }
 
 impl Tmpfs {
@@ -64,6 +66,7 @@ impl Tmpfs {
             tree: RwLock::new(Tree::new()),
             inodes: InodeTable::new((), root),
             space,
+            name_max: NAME_MAX,
         })
     }
 
@@ -132,7 +135,7 @@ impl Operations for Tmpfs {
         };
         match inode {
             Some(inode) => Ok(self.inodes.reference(inode)?.attributes()),
-            None if name.len() > NAME_MAX => Err(Errno::ENAMETOOLONG),
+            None if name.len() > self.name_max => Err(Errno::ENAMETOOLONG),
             None => Ok(EntryAttributes::negative(NEGATIVE_TIMEOUT)),
         }
     }

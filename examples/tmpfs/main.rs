@@ -16,6 +16,8 @@
 //! - `node.rs`, `contents.rs`, `xattr.rs`, `acl.rs`: what a name leads to
 //! - `space.rs`, `options.rs`: how much of it there may be
 //! - `fs.rs`: all of them as [`libfuse3::Operations`]
+//!
+//! `memfs_ll.rs` is another program with the same files, and `memfs.rs` what it makes of them.
 
 #![forbid(unsafe_code)]
 

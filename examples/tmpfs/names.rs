@@ -18,7 +18,7 @@ use crate::fs::Tmpfs;
 use crate::node::Kind;
 use crate::node::Node;
 
-/// The longest name, in bytes.
+/// The longest name, in bytes, as with the kernel's tmpfs.
 pub(crate) const NAME_MAX: usize = 255;
 
 /// Every method holds the tree's lock for writing from its first check to its last change, and changes
@@ -33,7 +33,7 @@ impl Tmpfs {
         mode: u32,
         ctx: &RequestContext,
     ) -> Result<EntryAttributes> {
-        check_name(name)?;
+        self.check_name(name)?;
         let mut tree = self.tree.write().unwrap();
         if tree.get(parent)?.get(name).is_some() {
             return Err(Errno::EEXIST);
@@ -72,7 +72,7 @@ impl Tmpfs {
         parent: Inode,
         name: &OsStr,
     ) -> Result<EntryAttributes> {
-        check_name(name)?;
+        self.check_name(name)?;
         let now = Timestamp::now();
         let node = self.inodes.get(inode)?;
         if node.is_dir() {
@@ -120,7 +120,7 @@ impl Tmpfs {
         if !known.contains(flags) || exchange && (whiteout || no_replace) {
             return Err(Errno::EINVAL);
         }
-        check_name(new_name)?;
+        self.check_name(new_name)?;
 
         let now = Timestamp::now();
         let mut tree = self.tree.write().unwrap();
@@ -203,13 +203,13 @@ impl Tmpfs {
             .entries_changed(now, entries, directories);
         Ok(())
     }
-}
 
-fn check_name(name: &OsStr) -> Result<()> {
-    if name.len() > NAME_MAX {
-        Err(Errno::ENAMETOOLONG)
-    } else {
-        Ok(())
+    fn check_name(&self, name: &OsStr) -> Result<()> {
+        if name.len() > self.name_max {
+            Err(Errno::ENAMETOOLONG)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -6,10 +6,12 @@ mod common;
 mod program;
 
 mod command_line;
+mod current_time;
 mod hello;
 mod hello_ll_uds;
 mod io_uring;
 mod libfuse;
+mod memfs_ll;
 mod passthroughfs;
 mod posix;
 mod tmpfs;

@@ -21,14 +21,15 @@ use crate::common::MountDir;
 use crate::common::PATIENCE;
 use crate::common::TimeLimit;
 
-/// All of the examples that are mounted on a directory, and the operands that come before the
-/// mountpoint: `SOURCE` stands for a directory.
-pub(crate) const ALL: [(&str, &[&str]); 9] = [
+/// All of the examples that are mounted on a directory, with any libfuse, and the operands that come
+/// before the mountpoint: `SOURCE` stands for a directory.
+pub(crate) const ALL: [(&str, &[&str]); 10] = [
     ("hello", &[]),
     ("tmpfs", &[]),
     ("passthroughfs", &["SOURCE"]),
     ("hello_ll", &[]),
     ("ioctl_ll", &[]),
+    ("memfs_ll", &[]),
     ("notify_inval_entry", &[]),
     ("notify_inval_inode", &[]),
     ("notify_store_retrieve", &[]),
