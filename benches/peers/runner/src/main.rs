@@ -200,6 +200,9 @@ fn clean_up(places: &Places) {
     }
 }
 
+/// `MAX_IO` of the tree that is served.
+const LARGEST_READ: usize = 1 << 20;
+
 /// Servers that cannot be built or started, and why.
 type LeftOut = Vec<(Peer, String)>;
 
@@ -212,6 +215,9 @@ fn start(
     let mountpoints = places.output.join("mnt");
     let logs = places.output.join("log");
     fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
+    let zeros = places.zeros();
+    fs::write(&zeros, vec![0; LARGEST_READ])
+        .map_err(|error| format!("{}: {error}", zeros.display()))?;
     let mut servers = Vec::new();
     let mut left_out = Vec::new();
     // Everything is built before anything is mounted.

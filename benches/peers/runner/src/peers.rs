@@ -151,6 +151,11 @@ impl Places {
         self.output.join("build")
     }
 
+    /// A file of as many zeros as a read returns at most. All servers map it.
+    pub fn zeros(&self) -> PathBuf {
+        self.output.join("zeros")
+    }
+
     pub fn client(&self) -> PathBuf {
         self.build().join("release/bench-client")
     }
@@ -189,6 +194,7 @@ impl<'a> Builder<'a> {
         let mut words = built.as_ref().map_err(String::clone)?.iter();
         let mut command = Command::new(words.next().ok_or("nothing to start")?);
         command.args(words).arg(mountpoint);
+        command.env("BENCH_ZEROS", places.zeros());
         if !peer.argument.is_empty() {
             command.arg(peer.argument);
         }
