@@ -470,7 +470,8 @@ pub trait Operations: Send + Sync + 'static {
     /// Writes `data` at `offset` and returns the number of bytes written: all of them, unless the
     /// file was opened with `direct_io`. A number larger than `data.len()` is answered with `EIO`.
     ///
-    /// `data` may be kept without a copy.
+    /// `data` may be kept without a copy, and written to a file: [`WriteBuf::write_to`].
+    #[doc(alias = "write_buf")]
     fn write(
         &self,
         file: FileRef,

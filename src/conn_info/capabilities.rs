@@ -40,8 +40,14 @@ bitflags! {
         /// Spliced pages may be moved instead of copied.
         #[doc(alias = "FUSE_CAP_SPLICE_MOVE")]
         const SPLICE_MOVE = 1 << 8;
-        /// libfuse may splice requests out of the device. Of no use to this library, which receives
-        /// into memory.
+        /// libfuse splices requests out of the device, and what is written waits in a pipe for
+        /// [`WriteBuf::write_to`](crate::WriteBuf::write_to), if it is a page or more. Each request takes
+        /// a system call more, so that this pays for large writes into files only.
+        ///
+        /// A pipe must have room for the largest request. Where that takes the privilege
+        /// `CAP_SYS_RESOURCE`, and the program does not have it, the largest write
+        /// ([`ConnInfo::max_write`]) becomes less: 1020 KiB unless `/proc/sys/fs/pipe-max-size` was
+        /// changed.
         #[doc(alias = "FUSE_CAP_SPLICE_READ")]
         const SPLICE_READ = 1 << 9;
         /// Locks on whole files are left to the file system:

@@ -174,6 +174,13 @@ impl ReceivedBytes {
     pub(crate) fn len(&self) -> usize {
         self.len as usize
     }
+
+    /// Forgets the first `count` bytes; all if there are no more.
+    pub(crate) fn advance(&mut self, count: usize) {
+        let count = u32::try_from(count).map_or(self.len, |count| count.min(self.len));
+        self.offset += count;
+        self.len -= count;
+    }
 }
 
 impl AsRef<[u8]> for ReceivedBytes {

@@ -9,6 +9,7 @@ use libfuse_sys as sys;
 use super::buffer::Block;
 use super::buffer::BufferPool;
 use super::buffer::ReceivedBytes;
+use super::pipe::PipePool;
 use super::session::RawSession;
 use crate::message::Message;
 
@@ -21,6 +22,7 @@ pub(crate) struct Inbox {
     block: Cell<Option<Block>>,
     keep: Arc<Keep>,
     pool: Arc<BufferPool>,
+    pipes: Arc<PipePool>,
     /// libfuse calls one callback for each request.
     message: Cell<Option<Message>>,
 }
@@ -45,6 +47,7 @@ impl Inbox {
             block: Cell::new(None),
             keep: Keep::new(session),
             pool: Arc::new(BufferPool::new()),
+            pipes: Arc::default(),
             message: Cell::new(None),
         }
     }
@@ -66,7 +69,8 @@ impl Inbox {
     ///
     /// # Safety
     ///
-    /// - `receive` fills as many bytes of the memory as it says, and no more than libfuse asks for.
+    /// - `receive` fills as many bytes of the memory as it says, and no more than libfuse asks for; none
+    ///   if it says that they are behind a descriptor.
     pub(super) unsafe fn receive(
         &self,
         receive: impl FnOnce(&mut sys::fuse_buf) -> i32,
@@ -79,8 +83,9 @@ impl Inbox {
         };
         let received = receive(&mut buf);
         let len = usize::try_from(received).unwrap_or(0);
+        let is_in_memory = buf.flags & sys::FUSE_BUF_IS_FD == 0;
         // SAFETY: guaranteed by the caller, see above.
-        unsafe { block.set_received(len) };
+        unsafe { block.set_received(if is_in_memory { len } else { 0 }) };
         self.block.set(Some(block));
         if len > 0 {
             CURRENT.set(self);
@@ -113,6 +118,11 @@ impl Inbox {
     #[inline]
     pub(super) fn put(&self, message: Message) {
         self.message.set(Some(message));
+    }
+
+    /// Where payloads go that libfuse has received into a pipe.
+    pub(super) fn pipes(&self) -> &Arc<PipePool> {
+        &self.pipes
     }
 
     /// Takes the block with the request, if `len` bytes from `data` on lie in it.

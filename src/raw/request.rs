@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use libfuse_sys as sys;
 
+use super::bufvec;
 use super::inbox::Inbox;
 use super::inbox::Keep;
 use super::interrupt::InterruptHook;
@@ -220,14 +221,8 @@ impl RawRequest {
 
     /// Sends `len` bytes of an open file. May wait for the disk.
     pub(crate) fn reply_fd(mut self, fd: BorrowedFd<'_>, offset: u64, len: usize) -> Result<()> {
-        let mut bufvec = sys::fuse_bufvec {
-            count: 1,
-            ..sys::fuse_bufvec::default()
-        };
-        bufvec.buf[0].size = len;
-        bufvec.buf[0].flags = sys::FUSE_BUF_IS_FD | sys::FUSE_BUF_FD_SEEK | sys::FUSE_BUF_FD_RETRY;
-        bufvec.buf[0].fd = fd.as_raw_fd();
-        bufvec.buf[0].pos = i64::try_from(offset).unwrap_or(i64::MAX);
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        let mut bufvec = bufvec::at(fd.as_raw_fd(), offset, len);
         let req = self.answer();
         // SAFETY: the request is unanswered, by the invariants; the descriptor is open during the
         // call, after which libfuse has no more use for it.

@@ -28,6 +28,7 @@ use super::init_repair::InitRepair;
 use super::io_uring;
 use super::log;
 use super::mount_lock::MOUNT_LOCK;
+use super::pipe;
 use super::retrieve::Retrievals;
 use super::shim;
 use super::stderr;
@@ -224,6 +225,9 @@ impl RawSession {
         let result = std::panic::catch_unwind(hook).unwrap_or(Err(Errno::EIO));
         if result.is_ok() {
             self.repair.wanted(info);
+            if info.want.contains(Capabilities::SPLICE_READ) {
+                info.max_write = pipe::largest_write(info.max_write);
+            }
         }
         self.capable.get_or_init(|| info.capable);
         if let Some(what) = info.refused.take() {

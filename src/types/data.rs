@@ -1,7 +1,6 @@
-//! Bytes that go out of a file system, and bytes that come in.
+//! Bytes that go out of a file system.
 
 use std::fmt;
-use std::ops::Deref;
 use std::os::fd::AsRawFd;
 use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::raw::ReceivedBytes;
+use super::WriteBuf;
 
 /// The answer to `read`.
 ///
@@ -52,7 +51,8 @@ impl Data {
     /// libfuse copies them into the kernel without passing them through this program's memory where
     /// [`Capabilities::SPLICE_WRITE`](crate::Capabilities::SPLICE_WRITE) is on. Reading may wait
     /// for a disk and is therefore done on a thread of its own. If the file cannot be read, the
-    /// caller of `read` gets the error.
+    /// caller of `read` gets the error. If it has become shorter meanwhile, that is where the answer ends,
+    /// and where the kernel takes the end of the file to be until it asks for attributes again.
     #[doc(alias = "fuse_reply_data")]
     #[must_use]
     pub fn from_fd(fd: Arc<OwnedFd>, offset: u64, len: usize) -> Self {
@@ -138,101 +138,5 @@ impl From<Arc<[u8]>> for Data {
 impl From<WriteBuf> for Data {
     fn from(buf: WriteBuf) -> Self {
         Self(DataSource::Bytes(buf.into_bytes()))
-    }
-}
-
-/// The bytes that `write` was called with.
-///
-/// Reads as a slice. It is the very buffer that the kernel filled, so keeping it costs no copy; it
-/// is used again when it is dropped. A buffer has room for the largest write (1 MiB
-/// unless [`ConnInfo::set_max_write`](crate::ConnInfo::set_max_write) said less): copy small writes
-/// that are kept for long.
-///
-/// ```
-/// use libfuse3::WriteBuf;
-///
-/// let buf = WriteBuf::from(vec![1, 2, 3]);
-/// assert_eq!(buf.len(), 3);
-/// assert_eq!(&buf[1..], [2, 3]);
-/// let kept: bytes::Bytes = buf.into_bytes();
-/// assert_eq!(&kept[..], [1, 2, 3]);
-/// ```
-#[derive(Debug)]
-pub struct WriteBuf {
-    bytes: WriteSource,
-    from_cache: bool,
-}
-
-enum WriteSource {
-    Received(ReceivedBytes),
-    Copied(Box<[u8]>),
-}
-
-impl fmt::Debug for WriteSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Received(bytes) => write!(f, "{} bytes", bytes.len()),
-            Self::Copied(bytes) => write!(f, "{} bytes, copied", bytes.len()),
-        }
-    }
-}
-
-impl WriteBuf {
-    pub(crate) fn received(bytes: ReceivedBytes, from_cache: bool) -> Self {
-        Self {
-            bytes: WriteSource::Received(bytes),
-            from_cache,
-        }
-    }
-
-    pub(crate) fn copied(bytes: &[u8], from_cache: bool) -> Self {
-        Self {
-            bytes: WriteSource::Copied(bytes.into()),
-            from_cache,
-        }
-    }
-
-    /// Whether the kernel wrote this out of its cache, long after the program did: the context's
-    /// user and group ids mean nothing then, and the handle may be that of another open file of the
-    /// same inode. Only with the writeback cache, or for shared memory maps.
-    #[doc(alias = "writepage")]
-    #[must_use]
-    pub fn is_from_cache(&self) -> bool {
-        self.from_cache
-    }
-
-    /// The same bytes as a value that can be cloned and cut, without a copy.
-    #[must_use]
-    pub fn into_bytes(self) -> Bytes {
-        match self.bytes {
-            WriteSource::Received(bytes) => Bytes::from_owner(bytes),
-            WriteSource::Copied(bytes) => Bytes::from(bytes),
-        }
-    }
-}
-
-impl Deref for WriteBuf {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match &self.bytes {
-            WriteSource::Received(bytes) => bytes.as_ref(),
-            WriteSource::Copied(bytes) => bytes,
-        }
-    }
-}
-
-impl AsRef<[u8]> for WriteBuf {
-    fn as_ref(&self) -> &[u8] {
-        self
-    }
-}
-
-impl From<Vec<u8>> for WriteBuf {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self {
-            bytes: WriteSource::Copied(bytes.into()),
-            from_cache: false,
-        }
     }
 }

@@ -527,6 +527,48 @@ fn read_from_a_file_that_is_too_short_ends_there() {
 }
 
 #[test]
+fn read_from_a_file_that_shrinks_meanwhile_ends_with_it() {
+    require_fuse!();
+    let contents = pattern(4, 200_000);
+    for (direct_io, spliced) in [(true, false), (false, false), (true, true), (false, true)] {
+        for left in [50_001, 4096, 1, 0] {
+            let source = temporary(&contents);
+            let mut fs = Scripted::with_file(200_000);
+            answer!(
+                fs.init = move |conn| {
+                    if spliced {
+                        conn.want(Capabilities::SPLICE_WRITE | Capabilities::SPLICE_MOVE)?;
+                    }
+                    Ok(())
+                }
+            );
+            answer!(
+                fs.open = move || Ok(FileInfo {
+                    direct_io,
+                    ..FileInfo::new(HANDLE)
+                })
+            );
+            answer!(
+                fs.read = move |offset, size| {
+                    let len = size.min(200_000 - usize::try_from(offset).unwrap());
+                    // Somebody else cuts it off when the handler has looked at its length.
+                    rustix::fs::ftruncate(&*source, left).unwrap();
+                    Ok(Data::from_fd(Arc::clone(&source), offset, len))
+                }
+            );
+            let mounted = common::mount(fs);
+            let opened = File::open(mounted.join("file")).unwrap();
+            let mut read = vec![1; 100_000];
+            let len = opened.read_at(&mut read, 0).unwrap();
+            let left = usize::try_from(left).unwrap();
+            assert_eq!(len, left, "{direct_io} {spliced}");
+            assert!(read[..left] == contents[..left], "{direct_io} {spliced}");
+            assert_quiet();
+        }
+    }
+}
+
+#[test]
 fn read_from_a_file_that_cannot_be_read_returns_its_error() {
     require_fuse!();
     let dir = tempfile::tempdir().unwrap();

@@ -3,8 +3,11 @@
 use std::ffi::c_char;
 use std::ffi::c_int;
 
+use libfuse_sys::FUSE_BUF_IS_FD;
+use libfuse_sys::fuse_bufvec;
 use libfuse_sys::fuse_file_info;
 use libfuse_sys::fuse_ino_t;
+use libfuse_sys::fuse_reply_err;
 use libfuse_sys::fuse_req_t;
 
 use super::Inbox;
@@ -18,8 +21,11 @@ use crate::CopyFileRange;
 use crate::FallocateFlags;
 use crate::Inode;
 use crate::ReleaseFlags;
+use crate::Result;
 use crate::WriteBuf;
 use crate::message::Operation;
+use crate::raw::bufvec;
+use crate::raw::pipe::Payload;
 
 /// C: `fuse_lowlevel_ops::open`.
 ///
@@ -130,18 +136,17 @@ pub(super) unsafe extern "C" fn read(
     };
 }
 
-/// C: `fuse_lowlevel_ops::write`.
+/// C: `fuse_lowlevel_ops::write_buf`.
 ///
 /// # Safety
 ///
 /// - Called by libfuse, which gives `req` away.
-/// - `buf` points to `size` bytes that live until this function returns.
+/// - `bufv` is of one buffer, in memory or in a pipe, which lives until this function returns.
 /// - `fi` lives until this function returns.
-pub(super) unsafe extern "C" fn write(
+pub(super) unsafe extern "C" fn write_buf(
     req: fuse_req_t,
     ino: fuse_ino_t,
-    buf: *const c_char,
-    size: usize,
+    bufv: *mut fuse_bufvec,
     off: libc::off_t,
     fi: *mut fuse_file_info,
 ) {
@@ -149,10 +154,16 @@ pub(super) unsafe extern "C" fn write(
     let file = unsafe { open_file(ino, fi) };
     // SAFETY: guaranteed by the caller, see above.
     let from_cache = unsafe { file_bits(fi) } & shim::SHIM_WRITEPAGE != 0;
-    let data = match Inbox::current().and_then(|inbox| inbox.take_received(buf.cast(), size)) {
-        Some(bytes) => WriteBuf::received(bytes, from_cache),
-        // SAFETY: guaranteed by the caller, see above.
-        None => WriteBuf::copied(unsafe { super::bytes(buf, size) }, from_cache),
+    // SAFETY: guaranteed by the caller, see above.
+    let bufv = unsafe { &mut *bufv };
+    // SAFETY: guaranteed by the caller, see above.
+    let data = match unsafe { payload(bufv, from_cache) } {
+        Ok(data) => data,
+        Err(errno) => {
+            // SAFETY: the request is unanswered, and this is its only answer.
+            unsafe { fuse_reply_err(req, errno.raw()) };
+            return;
+        }
     };
     // SAFETY: guaranteed by the caller, see above.
     unsafe {
@@ -165,6 +176,34 @@ pub(super) unsafe extern "C" fn write(
             },
         )
     };
+}
+
+/// Takes what is written out of the hands of libfuse.
+///
+/// # Safety
+///
+/// - `bufv` is what libfuse has given to [`write_buf`], which has not returned yet.
+unsafe fn payload(bufv: &mut fuse_bufvec, from_cache: bool) -> Result<WriteBuf> {
+    let inbox = Inbox::current();
+    if bufv.buf[0].flags & FUSE_BUF_IS_FD == 0 {
+        let (buf, size) = (bufv.buf[0].mem.cast(), bufv.buf[0].size);
+        let received = inbox.and_then(|inbox| inbox.take_received(buf, size));
+        return Ok(match received {
+            Some(bytes) => WriteBuf::received(bytes, from_cache),
+            // SAFETY: guaranteed by the caller, see above.
+            None => WriteBuf::copied(unsafe { super::bytes(buf.cast(), size) }.into(), from_cache),
+        });
+    }
+    let payload = match inbox {
+        // SAFETY: guaranteed by the caller, see above.
+        Some(inbox) => unsafe { inbox.pipes().receive(bufv) }?,
+        // SAFETY: guaranteed by the caller, see above.
+        None => Payload::Copied(Vec::from(unsafe { bufvec::copy_out(bufv) }?).into()),
+    };
+    Ok(match payload {
+        Payload::Piped(bytes) => WriteBuf::piped(bytes, from_cache),
+        Payload::Copied(bytes) => WriteBuf::copied(bytes, from_cache),
+    })
 }
 
 /// C: `fuse_lowlevel_ops::flush`.

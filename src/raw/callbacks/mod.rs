@@ -35,8 +35,8 @@ use crate::request::Request;
 /// The slots of `fuse_lowlevel_ops` that are filled.
 ///
 /// Some switch something on by being there: `getlk`, `setlk` and `flock` locks that the kernel leaves
-/// to the file system. `ConnInfo::apply_defaults` switches that off again. Left out is `write_buf`
-/// (splicing).
+/// to the file system, `write_buf` splicing. `ConnInfo::apply_defaults` switches that off again. Left out is
+/// `write`, which libfuse does not call where it finds `write_buf`.
 pub(super) fn operations() -> sys::fuse_lowlevel_ops {
     sys::fuse_lowlevel_ops {
         init: Some(misc::init),
@@ -64,7 +64,7 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         #[cfg(libfuse_since = "3.17")]
         tmpfile: Some(file::tmpfile),
         read: Some(file::read),
-        write: Some(file::write),
+        write_buf: Some(file::write_buf),
         flush: Some(file::flush),
         release: Some(file::release),
         fsync: Some(file::fsync),
