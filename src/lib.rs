@@ -88,6 +88,8 @@ pub use notify::Notifier;
 pub use operations::Forget;
 pub use operations::Operations;
 pub use operations::Rename;
+pub use raw::BackingFile;
+pub use raw::BackingId;
 pub use raw::PollHandle;
 pub use reply::ReaddirToken;
 pub use session::BackgroundSession;

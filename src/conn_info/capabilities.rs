@@ -125,7 +125,8 @@ bitflags! {
         /// into memory that is shared. libfuse 3.17, Linux 6.6.
         #[doc(alias = "FUSE_CAP_DIRECT_IO_ALLOW_MMAP")]
         const DIRECT_IO_ALLOW_MMAP = 1 << 28;
-        /// The kernel may read and write files by itself that the file system has opened elsewhere.
+        /// The kernel may read and write files by itself that the file system has opened elsewhere:
+        /// [`RequestContext::passthrough_open`](crate::RequestContext::passthrough_open).
         /// Goes neither with `WRITEBACK_CACHE` nor without `CAP_SYS_ADMIN`. See
         /// [`ConnInfo::set_max_backing_stack_depth`]. libfuse 3.17, Linux 6.9.
         #[doc(alias = "FUSE_CAP_PASSTHROUGH")]

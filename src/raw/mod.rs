@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 mod args;
+mod backing;
 mod buffer;
 mod bufvec;
 mod callbacks;
@@ -32,6 +33,8 @@ pub(crate) mod sys;
 mod version;
 mod wake;
 
+pub use backing::BackingFile;
+pub use backing::BackingId;
 pub(crate) use buffer::ReceivedBytes;
 pub(crate) use bufvec::write_at;
 pub(crate) use cmdline::libfuse_help;

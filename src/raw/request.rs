@@ -398,13 +398,17 @@ pub(super) fn entry_param(attr: &EntryAttributes) -> sys::fuse_entry_param {
 fn file_info(info: &FileInfo) -> sys::fuse_file_info {
     let mut raw = sys::fuse_file_info {
         fh: info.fh.raw(),
+        #[cfg(libfuse_since = "3.17")]
+        backing_id: info.backing_id.map_or(0, crate::BackingId::raw),
         ..sys::fuse_file_info::default()
     };
+    // The kernel takes it for a mistake to say something about a cache that it does not have.
+    let is_cached = info.backing_id.is_none();
     let bits = [
         (info.direct_io, shim::SHIM_DIRECT_IO),
-        (info.keep_cache, shim::SHIM_KEEP_CACHE),
-        (info.nonseekable, shim::SHIM_NONSEEKABLE),
-        (info.cache_readdir, shim::SHIM_CACHE_READDIR),
+        (info.keep_cache && is_cached, shim::SHIM_KEEP_CACHE),
+        (info.nonseekable && is_cached, shim::SHIM_NONSEEKABLE),
+        (info.cache_readdir && is_cached, shim::SHIM_CACHE_READDIR),
         (info.noflush, shim::SHIM_NOFLUSH),
         (
             info.parallel_direct_writes,

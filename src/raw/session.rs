@@ -57,7 +57,9 @@ pub(crate) struct RawSession {
     init_result: OnceLock<Result<()>>,
     /// What the kernel has offered in INIT.
     capable: OnceLock<Capabilities>,
-    /// What the file system has asked for in vain.
+    /// What the file system has asked for.
+    wanted: OnceLock<Capabilities>,
+    /// What it has asked for in vain.
     refused: OnceLock<String>,
     /// `max_read` of the mount options, which libfuse wants repeated in INIT.
     max_read: u32,
@@ -88,6 +90,7 @@ impl RawSession {
             init,
             init_result: OnceLock::new(),
             capable: OnceLock::new(),
+            wanted: OnceLock::new(),
             refused: OnceLock::new(),
             max_read,
             repair: InitRepair::default(),
@@ -230,6 +233,7 @@ impl RawSession {
             }
         }
         self.capable.get_or_init(|| info.capable);
+        self.wanted.get_or_init(|| info.want);
         if let Some(what) = info.refused.take() {
             self.refused.get_or_init(|| what);
         }
@@ -249,6 +253,11 @@ impl RawSession {
     /// What the kernel has offered; nothing before INIT.
     pub(super) fn capable(&self) -> Capabilities {
         self.capable.get().copied().unwrap_or_default()
+    }
+
+    /// What the file system has asked for; nothing before INIT.
+    pub(super) fn wanted(&self) -> Capabilities {
+        self.wanted.get().copied().unwrap_or_default()
     }
 
     /// Whether libfuse has given up the session: `exit` was called, or libfuse and the kernel could

@@ -137,6 +137,8 @@ impl<'a> Body<'a> {
             cache_readdir: is_set(3),
             noflush: is_set(5),
             parallel_direct_writes: is_set(6),
+            // Never offered here.
+            backing_id: None,
         })
     }
 

@@ -4,6 +4,7 @@ use super::FileHandle;
 use super::Inode;
 use super::LockOwner;
 use super::OpenFlags;
+use crate::BackingId;
 
 /// The answer to `open`, `create` and `opendir`.
 ///
@@ -38,6 +39,10 @@ pub struct FileInfo {
     /// With `direct_io`: several writes to this file may be in flight at once. libfuse 3.14.1 or
     /// newer, Linux 6.2; ignored before.
     pub parallel_direct_writes: bool,
+    /// `open`, `create` and `tmpfile` only: the file that the kernel reads and writes by itself
+    /// ([`BackingFile`](crate::BackingFile)); requests come for all else. `keep_cache` and `nonseekable`
+    /// mean nothing then, and with `direct_io` only shared memory maps go there.
+    pub backing_id: Option<BackingId>,
 }
 
 impl FileInfo {
@@ -61,6 +66,7 @@ impl Default for FileInfo {
             cache_readdir: false,
             noflush: false,
             parallel_direct_writes: false,
+            backing_id: None,
         }
     }
 }

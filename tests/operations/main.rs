@@ -17,6 +17,7 @@ mod lock;
 mod misc;
 mod newer;
 mod notify;
+mod passthrough;
 mod poll;
 mod range;
 mod retrieve;
