@@ -218,6 +218,10 @@ impl Program {
     /// Does two things as the programs of libfuse itself do them: `default_permissions` is set only
     /// where the command line says so, and the exit status for a command line that makes no sense is
     /// 1.
+    ///
+    /// What stays different: a complaint is one line on standard error, with the program's name before
+    /// libfuse's words; `--help` begins with the program's own usage and options, `--version` with the
+    /// version of this library; and a signal that unmounts is a success.
     #[must_use]
     pub fn like_libfuse(mut self) -> Self {
         self.like_libfuse = true;
@@ -263,6 +267,7 @@ impl Program {
         if line.show_version {
             println!("libfuse3 for Rust {}", env!("CARGO_PKG_VERSION"));
             println!("FUSE library version {}", raw::libfuse_version());
+            raw::libfuse_version_lines();
             return ExitCode::SUCCESS;
         }
         match run(line, make, mounted) {

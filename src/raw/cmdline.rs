@@ -51,3 +51,12 @@ pub(crate) fn libfuse_help() {
     // SAFETY: no preconditions.
     unsafe { sys::fuse_lowlevel_help() };
 }
+
+/// Prints libfuse's part of `--version` to standard output: the kernel's protocol, and the version of
+/// fusermount3, which that program itself prints.
+pub(crate) fn libfuse_version_lines() {
+    // SAFETY: no preconditions.
+    unsafe { sys::fuse_lowlevel_version() };
+    // SAFETY: NULL stands for all streams.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+}

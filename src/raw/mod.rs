@@ -38,6 +38,7 @@ pub use backing::BackingId;
 pub(crate) use buffer::ReceivedBytes;
 pub(crate) use bufvec::write_at;
 pub(crate) use cmdline::libfuse_help;
+pub(crate) use cmdline::libfuse_version_lines;
 pub(crate) use cmdline::parse_cmdline;
 pub(crate) use direntry::Dirents;
 pub(crate) use handler::Handler;

@@ -15,4 +15,5 @@ mod memfs_ll;
 mod passthroughfs;
 mod posix;
 mod tmpfs;
+mod twin;
 mod work;
