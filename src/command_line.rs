@@ -17,6 +17,8 @@ use crate::Session;
 use crate::SessionBuilder;
 use crate::Unmount;
 use crate::raw;
+use crate::sd_notify;
+use crate::session::Phase;
 
 /// Long options: name, and value if it has one.
 type LongOptions = Vec<(String, Option<OsString>)>;
@@ -174,7 +176,8 @@ fn split_operands(
 /// ```
 ///
 /// Without `-f` the program goes into the background as soon as the file system is mounted. Errors
-/// go to standard error, in one line.
+/// go to standard error, in one line. Where a service manager wants to know (`NOTIFY_SOCKET`, as systemd
+/// sets it for `Type=notify`), it is told when requests are answered, and when that ends: [`sd_notify`].
 ///
 /// | exit status | meaning |
 /// |---|---|
@@ -191,6 +194,10 @@ pub struct Program {
 
 impl Program {
     /// A program with these operands (the last is the mountpoint), and what it is in one sentence.
+    ///
+    /// Operands in brackets may be left out. mount(8) gives each program the name of what is to be mounted
+    /// before the mountpoint, so one that mounts nothing in particular has the operands
+    /// `[NAME] MOUNTPOINT`.
     #[must_use]
     pub fn new(operands: &str, about: &str) -> Self {
         Self {
@@ -290,13 +297,15 @@ impl Program {
         if line.show_help || line.show_version {
             return Ok(line);
         }
-        let expected = self.operands.split_whitespace().count();
+        let declared = self.operands.split_whitespace();
+        let (optional, needed): (Vec<_>, Vec<_>) =
+            declared.partition(|operand| operand.starts_with('['));
         let given = line.operands.len() + usize::from(line.mountpoint.is_some());
-        if given != expected {
-            let what = if given < expected {
-                "missing"
-            } else {
-                "too many"
+        let surplus = given.checked_sub(needed.len());
+        if surplus.is_none_or(|surplus| surplus > optional.len()) {
+            let what = match surplus {
+                None => "missing",
+                Some(_) => "too many",
             };
             let operands = &self.operands;
             return Err(Error::Usage(format!(
@@ -404,10 +413,22 @@ fn run<O: Operations>(
         session.daemonize()?;
     }
     mounted(&session)?;
-    let result = smol::block_on(session.run_with(|| drop(blocked)));
+    let mut blocked = Some(blocked);
+    let result = smol::block_on(session.run_with(|phase| match phase {
+        Phase::SignalsHandled => drop(blocked.take()),
+        Phase::Serving => notify(&format!("READY=1\nMAINPID={}", std::process::id())),
+        Phase::Ending => notify("STOPPING=1"),
+    }));
     session.close(Unmount::Yes)?;
     result?;
     Ok(())
+}
+
+/// The program works as well if the service manager does not get to know.
+fn notify(state: &str) {
+    if let Err(error) = sd_notify(state) {
+        log::warn!("cannot tell the service manager {state:?}: {error}");
+    }
 }
 
 /// As libfuse does: without a name of its own, the mount is called after the program.

@@ -69,6 +69,7 @@ mod inode_table;
 mod mount_options;
 mod notify;
 mod raw;
+mod sd_notify;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod util;
@@ -92,6 +93,7 @@ pub use raw::BackingFile;
 pub use raw::BackingId;
 pub use raw::PollHandle;
 pub use reply::ReaddirToken;
+pub use sd_notify::sd_notify;
 pub use session::BackgroundSession;
 pub use session::CustomIo;
 pub use session::ExitReason;

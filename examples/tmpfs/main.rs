@@ -10,6 +10,8 @@
 //! fusermount3 -u /tmp/mnt         # and all is gone
 //! ```
 //!
+//! Where mount(8) finds the program, `mount -t fuse.tmpfs NAME /tmp/mnt` mounts it, too.
+//!
 //! The memory of deleted files serves new ones; the allocator seldom gives it back to the system.
 //!
 //! - `names.rs`, `directory.rs`: the tree of names
@@ -38,7 +40,7 @@ use libfuse3::Session;
 
 fn main() -> ExitCode {
     env_logger::init();
-    Program::new("MOUNTPOINT", "A file system in memory.")
+    Program::new("[NAME] MOUNTPOINT", "A file system in memory.")
         .option(
             "-o size=SIZE",
             "limit of the contents (bytes, or with K, M, G, T, %; 0: none)",
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         .option("-o mode=MODE", "permissions of the root directory, octal")
         .option("-o uid=UID,gid=GID", "owner of the root directory")
         .run(|command_line| {
+            options::name(command_line);
             let space = options::take_space(&mut command_line.options)?;
             let root = options::take_root(&mut command_line.options)?;
             Ok(Session::builder(fs::Tmpfs::new(space, root)?))

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use libfuse3::CommandLine;
 use libfuse3::MountOptions;
 
 use crate::contents::PAGE;
@@ -11,6 +12,20 @@ use crate::node::Ownership;
 use crate::space::Space;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What mount(8) calls the device shows in the list of mounts, as it does for the kernel's tmpfs.
+pub(crate) fn name(command_line: &mut CommandLine) {
+    if let [name] = command_line.operands.as_slice()
+        && !name.is_empty()
+        && command_line.options.get("fsname").is_none()
+    {
+        let options = &mut command_line.options;
+        *options = std::mem::replace(options, MountOptions::empty()).fsname(name);
+        if options.get("subtype").is_none() {
+            options.extend(["subtype=tmpfs"]);
+        }
+    }
+}
 
 /// Takes `size` and `nr_inodes` out of what goes to libfuse. Both are half of the machine's memory
 /// unless given, where an inode counts as a page.

@@ -55,6 +55,7 @@ pub(crate) struct RawSession {
     sender: Sender<Message>,
     init: InitHook,
     init_result: OnceLock<Result<()>>,
+    init_done: Event,
     /// What the kernel has offered in INIT.
     capable: OnceLock<Capabilities>,
     /// What the file system has asked for.
@@ -89,6 +90,7 @@ impl RawSession {
             sender,
             init,
             init_result: OnceLock::new(),
+            init_done: Event::new(),
             capable: OnceLock::new(),
             wanted: OnceLock::new(),
             refused: OnceLock::new(),
@@ -238,6 +240,7 @@ impl RawSession {
             self.refused.get_or_init(|| what);
         }
         self.init_result.get_or_init(|| result);
+        self.init_done.notify(usize::MAX);
     }
 
     /// What the file system has asked for in vain.
@@ -248,6 +251,16 @@ impl RawSession {
     /// How INIT went; `None` before it has come.
     pub(crate) fn init_result(&self) -> Option<Result<()>> {
         self.init_result.get().copied()
+    }
+
+    /// Waits until INIT went well; for ever if it does not.
+    pub(crate) async fn initialized(&self) {
+        while self.init_result() != Some(Ok(())) {
+            let listener = self.init_done.listen();
+            if self.init_result() != Some(Ok(())) {
+                listener.await;
+            }
+        }
     }
 
     /// What the kernel has offered; nothing before INIT.

@@ -28,6 +28,7 @@ pub use in_flight::InFlightReport;
 pub use in_flight::InFlightRequest;
 pub(crate) use in_flight::current_inodes;
 pub use run::ExitReason;
+pub(crate) use run::Phase;
 pub use spawn::BackgroundSession;
 
 use self::builder::Limits;

@@ -53,6 +53,17 @@ pub enum ExitReason {
     Disconnected,
 }
 
+/// What a program does something about while its session runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Signals are handled, and no thread is started yet.
+    SignalsHandled,
+    /// The file system's `init` has succeeded: from here on requests are answered.
+    Serving,
+    /// No more requests are received.
+    Ending,
+}
+
 impl<O: Operations> Session<O> {
     /// Answers requests until the session ends, and says why it did.
     ///
@@ -71,28 +82,37 @@ impl<O: Operations> Session<O> {
     #[doc(alias = "fuse_session_loop")]
     #[doc(alias = "main")]
     pub async fn run(&mut self) -> Result<ExitReason, Error> {
-        self.run_with(|| ()).await
+        self.run_with(|_| ()).await
     }
 
-    /// As [`run`](Self::run); calls `signals_handled` when signals are handled, before any thread is
-    /// started.
+    /// As [`run`](Self::run); calls `enter` at the beginning of each phase. They come in that order;
+    /// one that is not reached is left out.
     pub(crate) async fn run_with(
         &mut self,
-        signals_handled: impl FnOnce(),
+        mut enter: impl FnMut(Phase),
     ) -> Result<ExitReason, Error> {
         let shared = Arc::clone(&self.shared);
         // If this future is dropped before its end, the readers are told to leave.
         let stop_on_drop = StopOnDrop(self);
         // First, so that a signal is handled as soon as the file system is seen to answer.
         let signals = stop_on_drop.0.signals()?;
-        signals_handled();
+        enter(Phase::SignalsHandled);
         stop_on_drop.0.start_readers()?;
         let running = async {
-            let signal = pin!(next_signal(signals));
-            match select(signal, pin!(shared.stop.requested())).await {
-                Either::Left((signal, _)) => shared.stop.request(Cause::Signal(signal)),
-                Either::Right(((), _)) => {}
+            let stopped = pin!(async {
+                let signal = pin!(next_signal(signals));
+                match select(signal, pin!(shared.stop.requested())).await {
+                    Either::Left((signal, _)) => shared.stop.request(Cause::Signal(signal)),
+                    Either::Right(((), _)) => {}
+                }
+            });
+            if let Either::Right(((), stopped)) =
+                select(stopped, pin!(shared.raw.initialized())).await
+            {
+                enter(Phase::Serving);
+                stopped.await;
             }
+            enter(Phase::Ending);
             let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
             stop_on_drop.0.readers_ended(deadline).await
         };

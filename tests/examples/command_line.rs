@@ -60,7 +60,8 @@ fn help_lists_operands_and_options() {
                 "{output:?}"
             );
             let help = text(&output.stdout);
-            let operands = [needed, &["MOUNTPOINT"]].concat().join(" ");
+            let optional = program::optional_operands(name);
+            let operands = [optional, needed, &["MOUNTPOINT"]].concat().join(" ");
             assert!(
                 help.starts_with(&format!("usage: {name} [options] {operands}\n")),
                 "{help}"
@@ -273,7 +274,8 @@ fn a_command_line_that_makes_no_sense_is_named() {
             nothing.contains("missing operands") && nothing.contains("MOUNTPOINT"),
             "{nothing}"
         );
-        let too_many = ["/no/such/place"].repeat(needed.len() + 2);
+        let most = needed.len() + program::optional_operands(name).len() + 1;
+        let too_many = ["/no/such/place"].repeat(most + 1);
         let too_many = complaint(name, status, &finish(Command::new(&path).args(too_many)));
         assert!(too_many.contains("too many operands"), "{too_many}");
         let unknown = complaint(

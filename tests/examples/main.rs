@@ -14,6 +14,7 @@ mod libfuse;
 mod memfs_ll;
 mod passthroughfs;
 mod posix;
+mod systemd;
 mod tmpfs;
 mod twin;
 mod work;

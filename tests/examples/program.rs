@@ -36,6 +36,14 @@ pub(crate) const ALL: [(&str, &[&str]); 10] = [
     ("poll", &[]),
 ];
 
+/// Operands that may be left out.
+pub(crate) fn optional_operands(name: &str) -> &'static [&'static str] {
+    match name {
+        "tmpfs" => &["[NAME]"],
+        _ => &[],
+    }
+}
+
 /// The exit status for a command line that makes no sense.
 pub(crate) fn usage_status(name: &str) -> i32 {
     match name {

@@ -1,0 +1,279 @@
+//! Programs that mount(8) starts: lines in `/etc/fstab`, `mount -t fuse.NAME`, `mount.fuse3`.
+//!
+//! Each test has a mount namespace of its own, with an `/etc/fstab` of its own.
+
+mod common;
+#[path = "bad_input/namespace.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod namespace;
+#[path = "examples/program.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod program;
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Output;
+
+use common::TimeLimit;
+use namespace::Namespace;
+use namespace::User;
+use program::finish;
+use program::run;
+use program::text;
+
+const NOBODY: u32 = 65_534;
+const FSTAB: &str = "/etc/fstab";
+/// mount(8) has a PATH of its own, and this is in it.
+const BIN: &str = "/usr/local/bin";
+const PROGRAMS: [&str; 2] = ["tmpfs", "passthroughfs"];
+
+/// A place where mount(8) finds the programs, and writes down what it likes.
+struct Machine<'a> {
+    namespace: &'a Namespace,
+    /// Has a file, `file`.
+    source: PathBuf,
+    _limit: TimeLimit,
+}
+
+/// Runs a test on a machine of its own.
+fn on_a_machine(test: impl FnOnce(&Machine<'_>) + Send) {
+    for helper in ["mount", "umount", "mount.fuse3", "fusermount3"] {
+        if find(helper).is_none() {
+            common::skip(format_args!("no {helper}"));
+            return;
+        }
+    }
+    if !Path::new(FSTAB).exists() {
+        common::skip(format_args!("no {FSTAB} to put another in the place of"));
+        return;
+    }
+    // In a chroot, the path of this program is another one inside of the namespace.
+    let paths = PROGRAMS.map(program::path_of);
+    namespace::alone(|namespace| {
+        namespace.set_device_mode(0o666);
+        if Path::new("/run/mount").exists() {
+            namespace.empty("/run/mount");
+        }
+        namespace.empty(BIN);
+        for (name, path) in PROGRAMS.into_iter().zip(&paths) {
+            namespace.replace(namespace.file(&format!("{BIN}/{name}"), ""), path);
+        }
+        let source = namespace.directory("source", User::Nobody, 0o755);
+        namespace.file("source/file", "contents");
+        test(&Machine {
+            namespace,
+            source,
+            _limit: TimeLimit::new(common::DEFAULT_LIMIT),
+        });
+    });
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let system = ["/usr/sbin", "/sbin"].map(|dir| Path::new(dir).join(name));
+    let system = system.into_iter().find(|file| file.is_file());
+    common::find_program(name).or(system)
+}
+
+impl Machine<'_> {
+    fn fstab(&self, line: &str) {
+        let file = self.namespace.file("fstab", &format!("{line}\n"));
+        self.namespace.replace(FSTAB, &file);
+    }
+
+    /// A program of the system's, which starts ours.
+    fn command(&self, name: &str, user: User) -> Command {
+        let mut command = Command::new(find(name).unwrap());
+        command.env("PATH", format!("{BIN}:/usr/bin:/bin"));
+        if user == User::Nobody {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.current_dir("/");
+        command
+    }
+
+    fn umount(&self, mountpoint: &Path, user: User) {
+        let mut result = String::new();
+        let gone = common::wait_until(common::PATIENCE, || {
+            // "Busy", while a child that another test starts has a copy of all descriptors.
+            let output = finish(self.command("umount", user).arg(mountpoint));
+            result = text(&output.stderr);
+            output.status.success()
+        });
+        assert!(gone, "{result}");
+        assert_eq!(mounted(mountpoint), None);
+    }
+}
+
+/// Kind, source and options of what is mounted there, for this thread.
+fn mounted(mountpoint: &Path) -> Option<(String, String, String)> {
+    let table = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    let line = table
+        .lines()
+        .find(|line| line.split(' ').nth(4) == mountpoint.to_str())?;
+    let (mount, about) = line.split_once(" - ").unwrap();
+    let about: Vec<_> = about.split(' ').collect();
+    let options = format!("{},{}", mount.split(' ').nth(5).unwrap(), about[2]);
+    Some((about[0].to_owned(), about[1].to_owned(), options))
+}
+
+#[track_caller]
+fn assert_has(options: &str, wanted: &[&str]) {
+    let list: Vec<_> = options.split(',').collect();
+    for option in wanted {
+        assert!(list.contains(option), "no {option} in {options}");
+    }
+}
+
+fn failure(output: &Output) -> String {
+    assert!(!output.status.success(), "{output:?}");
+    text(&output.stderr)
+}
+
+#[test]
+fn a_line_of_fstab_as_root() {
+    on_a_machine(|machine| {
+        let mountpoint = machine.namespace.directory("mountpoint", User::Root, 0o755);
+        machine.fstab(&format!(
+            "{} {} fuse.passthroughfs ro,noauto,nofail,_netdev,allow_other,x-systemd.automount 0 0",
+            machine.source.display(),
+            mountpoint.display()
+        ));
+        run(machine.command("mount", User::Root).arg(&mountpoint));
+        let (kind, _, options) = mounted(&mountpoint).unwrap();
+        assert_eq!(kind, "fuse.passthroughfs");
+        assert_has(&options, &["ro", "allow_other", "user_id=0"]);
+        let file = fs::read(mountpoint.join("file")).unwrap();
+        assert_eq!(file, b"contents");
+        machine.umount(&mountpoint, User::Root);
+    });
+}
+
+#[test]
+fn a_line_of_fstab_as_a_user() {
+    on_a_machine(|machine| {
+        let mountpoint = machine.namespace.directory("mine", User::Nobody, 0o755);
+        machine.fstab(&format!(
+            "{} {} fuse.passthroughfs user,noauto,timeout=5 0 0",
+            machine.source.display(),
+            mountpoint.display()
+        ));
+        run(machine.command("mount", User::Nobody).arg(&mountpoint));
+        let (kind, _, options) = mounted(&mountpoint).unwrap();
+        assert_eq!(kind, "fuse.passthroughfs");
+        assert_has(&options, &["nosuid", "nodev", "noexec", "user_id=65534"]);
+        let mut read = Command::new("cat");
+        read.arg(mountpoint.join("file")).uid(NOBODY).gid(NOBODY);
+        assert_eq!(run(&mut read), "contents");
+        machine.umount(&mountpoint, User::Nobody);
+    });
+}
+
+#[test]
+fn a_line_of_fstab_without_a_device() {
+    on_a_machine(|machine| {
+        let mountpoint = machine.namespace.directory("mountpoint", User::Root, 0o755);
+        let dir = mountpoint.display();
+        machine.fstab(&format!("scratch {dir} fuse.tmpfs size=1M,mode=0700 0 0"));
+        // As at boot.
+        run(machine
+            .command("mount", User::Root)
+            .args(["-a", "-t", "fuse.tmpfs"]));
+        let (kind, source, _) = mounted(&mountpoint).unwrap();
+        assert_eq!((&*kind, &*source), ("fuse.tmpfs", "scratch"));
+        fs::write(mountpoint.join("file"), "text").unwrap();
+        machine.umount(&mountpoint, User::Root);
+    });
+}
+
+/// What is after `mount` on the command line, or a helper of mount(8) with what it is given.
+#[test]
+fn by_type_and_by_name() {
+    on_a_machine(|machine| {
+        let mountpoint = machine.namespace.directory("mountpoint", User::Root, 0o755);
+        let dir = mountpoint.to_str().unwrap();
+        let source = machine.source.to_str().unwrap();
+        let by_name = format!("passthroughfs#{source}");
+        let by_path = format!("{BIN}/{by_name}");
+        let tmpfs = format!("{BIN}/tmpfs");
+        for (helper, arguments, kind) in [
+            (
+                "mount",
+                &["-t", "fuse.passthroughfs", source, dir][..],
+                "fuse.passthroughfs",
+            ),
+            (
+                "mount",
+                &["-t", "fuse", &by_name, dir],
+                "fuse.passthroughfs",
+            ),
+            (
+                "mount",
+                &["-t", "fuse3", &by_path, dir],
+                "fuse.passthroughfs",
+            ),
+            (
+                "mount",
+                &["-t", "fuse.tmpfs", "-o", "noatime", "none", dir],
+                "fuse.tmpfs",
+            ),
+            ("mount", &["-t", "fuse3", &tmpfs, dir], "fuse.tmpfs"),
+            ("mount", &["-t", "fuse", "tmpfs#", dir], "fuse.tmpfs"),
+            (
+                "mount.fuse3",
+                &[&by_name, dir, "-o", "ro,user,nofail"],
+                "fuse.passthroughfs",
+            ),
+            (
+                "mount.fuse3",
+                &[source, dir, "-t", "passthroughfs"],
+                "fuse.passthroughfs",
+            ),
+            // Where the helper mounts, and the program gets a descriptor.
+            (
+                "mount.fuse3",
+                &[&by_name, dir, "-o", "drop_privileges,ro"],
+                "fuse.passthroughfs",
+            ),
+        ] {
+            run(machine.command(helper, User::Root).args(arguments));
+            let (found, ..) = mounted(&mountpoint).expect(arguments[0]);
+            assert_eq!(found, kind, "{helper} {arguments:?}");
+            libfuse3::listdir(&mountpoint).unwrap();
+            machine.umount(&mountpoint, User::Root);
+        }
+    });
+}
+
+/// mount.fuse3 then becomes that user before it starts the program.
+#[test]
+fn with_another_user() {
+    on_a_machine(|machine| {
+        let mountpoint = machine.namespace.directory("mine", User::Nobody, 0o755);
+        let mut mount = machine.command("mount", User::Root);
+        mount.args(["-t", "fuse.tmpfs", "-o", "setuid=nobody", "none"]);
+        run(mount.arg(&mountpoint));
+        let (kind, _, options) = mounted(&mountpoint).unwrap();
+        assert_eq!(kind, "fuse.tmpfs");
+        assert_has(&options, &["user_id=65534"]);
+        machine.umount(&mountpoint, User::Root);
+    });
+}
+
+#[test]
+fn what_cannot_be_mounted_is_a_failure_of_mount() {
+    on_a_machine(|machine| {
+        let mountpoint = machine.namespace.directory("mountpoint", User::Root, 0o755);
+        let mut missing = machine.command("mount", User::Root);
+        missing.args(["-t", "fuse.passthroughfs", "/no/such/source"]);
+        let message = failure(&finish(missing.arg(&mountpoint)));
+        assert!(message.contains("passthroughfs: ") && message.contains("/no/such/source"));
+        let mut unknown = machine.command("mount", User::Root);
+        unknown.args(["-t", "fuse.tmpfs", "-o", "no_such_option", "none"]);
+        let message = failure(&finish(unknown.arg(&mountpoint)));
+        assert!(message.contains("no_such_option"), "{message}");
+        assert_eq!(mounted(&mountpoint), None);
+    });
+}
