@@ -44,6 +44,9 @@ pub struct CommandLine {
     pub debug: bool,
     /// `-s`: a single thread receives requests.
     pub single_threaded: bool,
+    /// `-o max_threads=N`: so many threads receive requests. libfuse 3.12 and later know it; the other two
+    /// options of its own loop, `max_idle_threads=` and `clone_fd`, are taken and have no effect.
+    pub max_threads: Option<usize>,
     /// `-h`, `--help`.
     pub show_help: bool,
     /// `-V`, `--version`.
@@ -87,6 +90,7 @@ impl CommandLine {
         for option in given {
             line.push(c_string(option)?);
         }
+        let max_threads = max_threads(&line);
         let parsed = raw::parse_cmdline(&line).map_err(Error::Usage)?;
         let mut rest = parsed.rest.iter().skip(1);
         while let Some(argument) = rest.next() {
@@ -120,6 +124,7 @@ impl CommandLine {
             foreground: parsed.foreground,
             debug: parsed.debug,
             single_threaded: parsed.single_threaded,
+            max_threads,
             show_help: parsed.show_help,
             show_version: parsed.show_version,
             long_options: Vec::new(),
@@ -133,6 +138,20 @@ impl CommandLine {
         let given = self.long_options.extract_if(.., |(given, _)| given == name);
         given.last().map(|(_, value)| value.unwrap_or_default())
     }
+}
+
+/// What was given, as opposed to libfuse's default, which it does not tell apart.
+fn max_threads(arguments: &[CString]) -> Option<usize> {
+    let mut options = MountOptions::empty();
+    let mut arguments = arguments.iter().map(|argument| argument.to_bytes());
+    while let Some(argument) = arguments.next() {
+        match argument {
+            b"-o" => options.extend(arguments.next().map(OsStr::from_bytes)),
+            [b'-', b'o', list @ ..] => options.extend([OsStr::from_bytes(list)]),
+            _ => {}
+        }
+    }
+    options.get("max_threads")?.to_str()?.parse().ok()
 }
 
 fn c_string(argument: OsString) -> Result<CString, Error> {
@@ -392,6 +411,9 @@ fn run<O: Operations>(
     mounted: impl FnOnce(&Session<O>) -> Result<(), Box<dyn StdError>>,
 ) -> Result<(), Box<dyn StdError>> {
     let mut builder = make(&mut line)?;
+    if let Some(threads) = line.max_threads {
+        builder = builder.reader_threads(threads);
+    }
     if line.single_threaded {
         builder = builder.reader_threads(1);
     }

@@ -84,6 +84,7 @@ pub use errno::Errno;
 pub use errno::Result;
 pub use error::Error;
 pub use inode_table::InodeTable;
+pub use mount_options::ConnInfoOpts;
 pub use mount_options::MountOptions;
 pub use notify::Notifier;
 pub use operations::Forget;

@@ -49,11 +49,17 @@ fn main() -> ExitCode {
         )
         .option("", "always, in which case the timeout is a day")
         .option("-o writeback", "let the kernel collect writes")
+        .option(
+            "-o max_write=BYTES",
+            "and other options of the connection that libfuse reads",
+        )
         .run(|command_line| {
             let [source] = command_line.operands.as_slice() else {
                 return Err("expected two arguments: SOURCE MOUNTPOINT".into());
             };
             let options = Options::take_from(&mut command_line.options)?;
-            source::mirror(source, command_line.mountpoint.as_deref(), options)
+            let conn_info_opts = command_line.options.take_conn_info_opts()?;
+            let session = source::mirror(source, command_line.mountpoint.as_deref(), options)?;
+            Ok(session.conn_info_opts(conn_info_opts))
         })
 }

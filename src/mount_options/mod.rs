@@ -1,5 +1,6 @@
 //! Mount options, as libfuse takes them.
 
+mod conn_info_opts;
 mod list;
 mod setters;
 mod tables;
@@ -10,6 +11,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 
+pub use self::conn_info_opts::ConnInfoOpts;
 use crate::Error;
 
 /// The options of a mount: what follows `-o` on a command line.

@@ -22,6 +22,7 @@ use libfuse_sys as sys;
 
 use super::args::Args;
 use super::callbacks;
+use super::conn_info_opts::RawConnInfoOpts;
 use super::custom_io::Connection;
 use super::inbox::Inbox;
 use super::init_repair::InitRepair;
@@ -54,6 +55,7 @@ pub(crate) struct RawSession {
     session: AtomicPtr<sys::fuse_session>,
     sender: Sender<Message>,
     init: InitHook,
+    conn_info_opts: Option<Arc<RawConnInfoOpts>>,
     init_result: OnceLock<Result<()>>,
     init_done: Event,
     /// What the kernel has offered in INIT.
@@ -83,12 +85,14 @@ impl RawSession {
         max_read: u32,
         sender: Sender<Message>,
         init: InitHook,
+        conn_info_opts: Option<Arc<RawConnInfoOpts>>,
     ) -> Result<Arc<Self>, Error> {
         version::check()?;
         let this = Arc::new(Self {
             session: AtomicPtr::new(ptr::null_mut()),
             sender,
             init,
+            conn_info_opts,
             init_result: OnceLock::new(),
             init_done: Event::new(),
             capable: OnceLock::new(),
@@ -216,8 +220,8 @@ impl RawSession {
         }
     }
 
-    /// Called by the INIT callback.
-    pub(super) fn on_init(&self, info: &mut ConnInfo) {
+    /// Called by the INIT callback, with libfuse's own structure; what it is to become is in `info` then.
+    pub(super) fn on_init(&self, info: &mut ConnInfo, conn: &mut sys::fuse_conn_info) {
         info.max_read = self.max_read;
         if self.is_custom_io() {
             // libfuse offers it where it has no functions of ours to send with.
@@ -227,7 +231,10 @@ impl RawSession {
             info.want -= splicing;
         }
         let hook = std::panic::AssertUnwindSafe(|| (self.init)(info));
-        let result = std::panic::catch_unwind(hook).unwrap_or(Err(Errno::EIO));
+        let mut result = std::panic::catch_unwind(hook).unwrap_or(Err(Errno::EIO));
+        if let (Ok(()), Some(opts)) = (result, &self.conn_info_opts) {
+            result = opts.apply(info, conn);
+        }
         if result.is_ok() {
             self.repair.wanted(info);
             if info.want.contains(Capabilities::SPLICE_READ) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::CustomIo;
 use super::Session;
+use crate::ConnInfoOpts;
 use crate::Error;
 use crate::MountOptions;
 use crate::Operations;
@@ -49,6 +50,7 @@ pub(super) struct Limits {
 pub struct SessionBuilder<O> {
     operations: O,
     options: MountOptions,
+    conn_info_opts: Option<ConnInfoOpts>,
     limits: Limits,
 }
 
@@ -57,6 +59,7 @@ impl<O: Operations> SessionBuilder<O> {
         Self {
             operations,
             options: MountOptions::default(),
+            conn_info_opts: None,
             limits: Limits {
                 reader_threads: 1,
                 max_in_flight: MAX_IN_FLIGHT,
@@ -70,6 +73,18 @@ impl<O: Operations> SessionBuilder<O> {
     /// The mount options; by default `default_permissions`.
     pub fn options(mut self, options: MountOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// What the user wants of the connection, with `-o max_write=65536` and the like. It comes on top of
+    /// what [`Operations::init`] asks for: what is switched off there can be switched on, and limits can
+    /// be lowered.
+    ///
+    /// A capability that is not offered ends the session with [`Error::NotOffered`]; libfuse 3.17 and later
+    /// leave it out.
+    #[doc(alias = "fuse_apply_conn_info_opts")]
+    pub fn conn_info_opts(mut self, opts: ConnInfoOpts) -> Self {
+        self.conn_info_opts = Some(opts);
         self
     }
 
@@ -146,6 +161,7 @@ impl<O: Operations> SessionBuilder<O> {
         Session::mount(
             self.operations,
             &self.options,
+            self.conn_info_opts,
             self.limits,
             mountpoint.as_ref(),
         )
@@ -170,6 +186,12 @@ impl<O: Operations> SessionBuilder<O> {
     /// and libfuse.
     #[doc(alias = "fuse_session_custom_io")]
     pub fn custom_io(self, io: impl Into<CustomIo>) -> Result<Session<O>, Error> {
-        Session::connect(self.operations, &self.options, self.limits, io.into())
+        Session::connect(
+            self.operations,
+            &self.options,
+            self.conn_info_opts,
+            self.limits,
+            io.into(),
+        )
     }
 }

@@ -36,6 +36,7 @@ use self::handle::Stop;
 use self::in_flight::InFlight;
 use self::mountpoint::Mountpoint;
 use self::receive::ReaderEnd;
+use crate::ConnInfoOpts;
 use crate::Error;
 use crate::MountOptions;
 use crate::Notifier;
@@ -141,11 +142,12 @@ impl<O: Operations> Session<O> {
     fn mount(
         operations: O,
         options: &MountOptions,
+        conn_info_opts: Option<ConnInfoOpts>,
         limits: Limits,
         path: &Path,
     ) -> Result<Self, Error> {
         let mountpoint = Mountpoint::check(path)?;
-        let prepared = Prepared::new(operations, options)?;
+        let prepared = Prepared::new(operations, options, conn_info_opts)?;
         let mountpoint = mountpoint.mount(&prepared.raw, options)?;
         Ok(Self::new(prepared, limits, mountpoint))
     }
@@ -153,10 +155,11 @@ impl<O: Operations> Session<O> {
     fn connect(
         operations: O,
         options: &MountOptions,
+        conn_info_opts: Option<ConnInfoOpts>,
         limits: Limits,
         io: CustomIo,
     ) -> Result<Self, Error> {
-        let prepared = Prepared::new(operations, options)?;
+        let prepared = Prepared::new(operations, options, conn_info_opts)?;
         let raw = &prepared.raw;
         raw.connect(io.requests, io.answers)
             .map_err(Error::CustomIo)?;
@@ -262,7 +265,11 @@ struct Prepared<O> {
 }
 
 impl<O: Operations> Prepared<O> {
-    fn new(operations: O, options: &MountOptions) -> Result<Self, Error> {
+    fn new(
+        operations: O,
+        options: &MountOptions,
+        conn_info_opts: Option<ConnInfoOpts>,
+    ) -> Result<Self, Error> {
         let arguments = options.to_arguments()?;
         let max_read = options.max_read_value()?;
         let operations = Arc::new(operations);
@@ -276,7 +283,9 @@ impl<O: Operations> Prepared<O> {
             for_init.init(conn)
         };
         let (sender, messages) = async_channel::unbounded();
-        let raw = RawSession::new(&arguments, max_read, sender, Box::new(init));
+        let conn_info_opts = conn_info_opts.map(|opts| opts.0);
+        let init = Box::new(init);
+        let raw = RawSession::new(&arguments, max_read, sender, init, conn_info_opts);
         let raw = raw.map_err(|error| options.explain(error))?;
         Ok(Self {
             operations,

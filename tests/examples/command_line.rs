@@ -344,3 +344,29 @@ fn a_source_that_is_missing_is_named() {
     assert!(message.contains("/no/such/source"), "{message}");
     assert!(!common::is_mounted(mountpoint.path()));
 }
+
+/// The threads of a program that receive requests.
+fn readers(program: &Program) -> usize {
+    let tasks = format!("/proc/{}/task", program.pid());
+    let names = fs::read_dir(tasks).unwrap().flatten();
+    let names = names.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("fuse-reader")).count()
+}
+
+#[test]
+fn as_many_threads_receive_as_the_command_line_says() {
+    common::require_fuse!();
+    let mut expected = vec![(vec![], 1), (vec!["-s"], 1)];
+    if cfg!(libfuse_since = "3.12") {
+        expected.push((vec!["-o", "max_threads=3"], 3));
+        expected.push((vec!["-o", "max_threads=2,ro", "-omax_threads=4"], 4));
+        expected.push((vec!["-s", "-o", "max_threads=3"], 1));
+    }
+    for (arguments, threads) in expected {
+        let program = Program::start("hello", &arguments);
+        libfuse3::listdir(program.path()).unwrap();
+        let started = common::wait_until(PATIENCE, || readers(&program) == threads);
+        assert!(started, "{arguments:?}: {}", readers(&program));
+        program.unmount();
+    }
+}

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 use crate::common;
 use crate::posix;
+use crate::program;
 use crate::program::Program;
 use crate::program::path_of;
 
@@ -307,4 +308,73 @@ fn a_file_without_a_name_gets_one() {
     assert_eq!(posix::stat(&source), posix::stat(&named));
     drop(file);
     mirror.program.unmount();
+}
+
+/// What libfuse says that it has answered to INIT.
+struct Agreed(String);
+
+impl Agreed {
+    fn with(options: &str) -> Self {
+        let mut program = Mirror::new(&["-d", "-o", options]).program;
+        libfuse3::listdir(program.path()).unwrap();
+        program::unmount(program.path());
+        assert!(program.join_process().success());
+        let output = program.output();
+        // The second time, after what the kernel has offered.
+        let answer = output.split("   INIT: ").nth(1).expect(&output);
+        Self(answer.to_owned())
+    }
+
+    fn number(&self, name: &str) -> u32 {
+        let line = self
+            .0
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+        let number = line.unwrap_or_else(|| panic!("no {name} in {}", self.0));
+        match number.strip_prefix("0x") {
+            Some(digits) => u32::from_str_radix(digits, 16).unwrap(),
+            None => number.parse().unwrap(),
+        }
+    }
+}
+
+#[test]
+fn options_of_the_connection_reach_the_kernel() {
+    common::require_fuse!();
+    let limits = Agreed::with(
+        "max_write=8192,max_readahead=4096,max_background=5,congestion_threshold=3,time_gran=1000",
+    );
+    for (name, expected) in [
+        ("max_write", 8192),
+        ("max_readahead", 4096),
+        ("max_background", 5),
+        ("congestion_threshold", 3),
+        ("time_gran", 1000),
+    ] {
+        assert_eq!(limits.number(name), expected, "{name}");
+    }
+    // The bits of the kernel's protocol: FUSE_ASYNC_READ, FUSE_AUTO_INVAL_DATA, FUSE_ASYNC_DIO,
+    // FUSE_WRITEBACK_CACHE.
+    for (option, bit, expected) in [
+        ("async_read", 0, true),
+        ("sync_read", 0, false),
+        ("auto_inval_data", 12, true),
+        ("no_auto_inval_data", 12, false),
+        ("async_dio", 15, true),
+        ("no_async_dio", 15, false),
+        ("writeback_cache", 16, true),
+        ("writeback,no_writeback_cache", 16, false),
+    ] {
+        let flags = Agreed::with(option).number("flags");
+        assert_eq!(flags >> bit & 1 == 1, expected, "{option}: {flags:#x}");
+    }
+}
+
+#[test]
+fn a_value_of_the_connection_that_makes_no_sense_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(path_of("passthroughfs"));
+    command.args(["-o", "ro,max_write=much"]);
+    let message = program::failure(command.arg(dir.path()).arg(dir.path()));
+    assert!(message.contains("max_write=much"), "{message}");
 }

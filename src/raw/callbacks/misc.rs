@@ -34,7 +34,7 @@ pub(super) unsafe extern "C" fn init(userdata: *mut c_void, conn: *mut fuse_conn
     // SAFETY: guaranteed by the caller, see above.
     let conn = unsafe { &mut *conn };
     let mut info = conn_info::load(conn);
-    session.on_init(&mut info);
+    session.on_init(&mut info, conn);
     conn_info::store(&info, conn);
 }
 
