@@ -4,13 +4,18 @@ use std::io::IoSlice;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use libfuse3::BackingFile;
+use libfuse3::BackingId;
+use libfuse3::Data;
 use libfuse3::Errno;
 use libfuse3::FallocateFlags;
 use libfuse3::LockType;
 use libfuse3::OpenFlags;
 use libfuse3::Result;
 use libfuse3::SeekTarget;
+use libfuse3::WriteBuf;
 use rustix::buffer::spare_capacity;
 use rustix::fs::FlockOperation;
 use rustix::fs::OFlags;
@@ -22,7 +27,9 @@ use crate::path_fd::errno;
 
 #[derive(Debug)]
 pub(crate) struct OpenFile {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
+    /// For the kernel to keep it.
+    backing: Option<Arc<BackingFile>>,
 }
 
 impl AsFd for OpenFile {
@@ -33,7 +40,10 @@ impl AsFd for OpenFile {
 
 impl From<OwnedFd> for OpenFile {
     fn from(fd: OwnedFd) -> Self {
-        Self { fd }
+        Self {
+            fd: Arc::new(fd),
+            backing: None,
+        }
     }
 }
 
@@ -48,7 +58,22 @@ impl OpenFile {
             }
             result => result,
         }?;
-        Ok(Self { fd })
+        Ok(fd.into())
+    }
+
+    /// Leaves reading and writing to the kernel.
+    pub(crate) fn set_backing(&mut self, backing: Arc<BackingFile>) {
+        self.backing = Some(backing);
+    }
+
+    /// By what the kernel knows the file that it reads and writes.
+    pub(crate) fn backing_id(&self) -> Option<BackingId> {
+        self.backing.as_ref().map(|backing| backing.id())
+    }
+
+    /// `size` bytes for the kernel to read; fewer at the end.
+    pub(crate) fn splice_from(&self, offset: u64, size: usize) -> Data {
+        Data::from_fd(Arc::clone(&self.fd), offset, size)
     }
 
     /// Reads `size` bytes; fewer only at the end, since the kernel takes less for the end.
@@ -67,19 +92,20 @@ impl OpenFile {
         Ok(data)
     }
 
-    /// Writes all of `data` at `offset`, or at the end of the file; less only if that fails on the way.
-    pub(crate) fn write(&self, offset: u64, data: &[u8], append: bool) -> Result<usize> {
+    /// Writes all of `data` at `offset`; less only if that fails on the way.
+    pub(crate) fn write(&self, offset: u64, mut data: WriteBuf) -> Result<usize> {
+        data.write_to(&self.fd, offset, data.len())
+    }
+
+    /// Writes all of `data` at the end of the file; less only if that fails on the way.
+    pub(crate) fn append(&self, data: &[u8]) -> Result<usize> {
         // The descriptor lacks O_APPEND, which would send what the kernel writes out of its cache to
         // the end as well; and a program may switch the flag on and off.
-        let flags = if append {
-            ReadWriteFlags::APPEND
-        } else {
-            ReadWriteFlags::empty()
-        };
+        let flags = ReadWriteFlags::APPEND;
         let mut written = 0;
         while written < data.len() {
             let rest = IoSlice::new(&data[written..]);
-            match rustix::io::pwritev2(&self.fd, &[rest], offset + written as u64, flags) {
+            match rustix::io::pwritev2(&self.fd, &[rest], 0, flags) {
                 Ok(0) => break,
                 Ok(count) => written += count,
                 Err(rustix::io::Errno::INTR) => (),
@@ -147,7 +173,7 @@ pub(crate) fn sync(fd: impl AsFd, datasync: bool) -> Result<()> {
 
 /// The flags to open the source with, for a file that a program opened with `flags`.
 ///
-/// `O_APPEND` is left to [`OpenFile::write`]. `O_DIRECT` would put conditions on our buffers, and the
+/// `O_APPEND` is left to [`OpenFile::append`]. `O_DIRECT` would put conditions on our buffers, and the
 /// cache that it is to bypass is the mirror's.
 pub(crate) fn source_flags(flags: OpenFlags, writeback: bool) -> OFlags {
     let passed_on = OpenFlags::WRONLY

@@ -57,6 +57,8 @@ pub(crate) struct Passthrough {
     directories: Handles<Directory>,
     credentials: Credentials,
     options: Options,
+    /// Whether the kernel collects writes, which it does not with files that it reads and writes by itself.
+    has_writeback: AtomicBool,
     devices: Devices,
     mountpoint: Option<PathBuf>,
 }
@@ -79,6 +81,7 @@ impl Passthrough {
             directories: Handles::default(),
             credentials: Credentials::of_this_process(),
             options,
+            has_writeback: AtomicBool::new(options.writeback),
             devices: Devices::new(key.dev),
             mountpoint,
         })
@@ -215,13 +218,27 @@ impl Passthrough {
         }
     }
 
+    /// Whether the kernel collects writes.
+    fn has_writeback(&self) -> bool {
+        self.has_writeback.load(Ordering::Relaxed)
+    }
+
     /// What an open file is told the kernel.
-    fn file_info(&self, file: OpenFile) -> FileInfo {
-        let uncached = self.options.cache == Cache::Never;
+    fn file_info(&self, mut file: OpenFile, inode: Inode, ctx: &RequestContext) -> FileInfo {
+        let uncached = self.options.cache == Cache::Never || self.options.direct_io;
+        if self.options.passthrough {
+            let node = self.nodes.get(inode);
+            match node.and_then(|node| node.backing(&file, ctx)) {
+                Ok(backing) => file.set_backing(backing),
+                // Then it asks for reads and writes.
+                Err(errno) => log::debug!("inode {inode} without passthrough: {errno}"),
+            }
+        }
         FileInfo {
             keep_cache: self.options.cache == Cache::Always,
             direct_io: uncached,
             parallel_direct_writes: uncached,
+            backing_id: file.backing_id(),
             ..FileInfo::new(self.files.insert(file))
         }
     }

@@ -2,13 +2,17 @@
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::Weak;
 
+use libfuse3::BackingFile;
 use libfuse3::Errno;
+use libfuse3::RequestContext;
 use libfuse3::Result;
 use rustix::fs::Statx;
 use rustix::fs::StatxFlags;
@@ -51,6 +55,8 @@ pub(crate) struct Node {
     held: OnceLock<Arc<PathFd>>,
     /// Where it is, if it is not held.
     place: Mutex<Option<Place>>,
+    /// What the kernel reads and writes while the inode is open.
+    backing: Mutex<Weak<BackingFile>>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +71,7 @@ impl Node {
             key,
             held: OnceLock::from(Arc::new(fd)),
             place: Mutex::default(),
+            backing: Mutex::default(),
         }
     }
 
@@ -73,6 +80,7 @@ impl Node {
             key,
             held: OnceLock::new(),
             place: Mutex::default(),
+            backing: Mutex::default(),
         };
         node.move_to(directory, name);
         node
@@ -120,6 +128,17 @@ impl Node {
             };
             *self.place() = Some(place);
         }
+    }
+
+    /// What the kernel reads and writes, if it is to: the same for all that are open at a time.
+    pub(crate) fn backing(&self, fd: impl AsFd, ctx: &RequestContext) -> Result<Arc<BackingFile>> {
+        let mut shared = self.backing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(backing) = shared.upgrade() {
+            return Ok(backing);
+        }
+        let backing = Arc::new(ctx.passthrough_open(fd)?);
+        *shared = Arc::downgrade(&backing);
+        Ok(backing)
     }
 
     fn place(&self) -> MutexGuard<'_, Option<Place>> {

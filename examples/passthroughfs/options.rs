@@ -26,9 +26,15 @@ pub(crate) struct Options {
     pub(crate) xattr: bool,
     /// Whether `flock` locks files of the source.
     pub(crate) flock: bool,
+    /// Whether the kernel reads and writes files by itself, where it can.
+    pub(crate) passthrough: bool,
+    /// Whether contents go between files and the kernel without passing through memory.
+    pub(crate) splice: bool,
+    /// Whether files bypass the kernel's cache.
+    pub(crate) direct_io: bool,
 }
 
-#[allow(dead_code, reason = "each of the two programs has its own")]
+#[allow(dead_code, reason = "each of the three programs has its own")]
 impl Options {
     /// Takes those of `passthrough_ll` out of the mount options: nothing is on that was not asked for,
     /// and the kernel may keep names and attributes for a second.
@@ -80,6 +86,9 @@ impl Options {
             writeback: take("writeback").is_some(),
             xattr: true,
             flock: true,
+            passthrough: false,
+            splice: false,
+            direct_io: false,
         })
     }
 }

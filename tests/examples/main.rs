@@ -12,6 +12,7 @@ mod hello_ll_uds;
 mod io_uring;
 mod libfuse;
 mod memfs_ll;
+mod passthrough_hp;
 mod passthroughfs;
 mod posix;
 mod systemd;

@@ -114,7 +114,11 @@ impl Program {
         let dir = tempfile::tempdir().expect("a directory");
         let output = dir.path().join("output");
         let file = fs::File::create(&output).expect("a file for the output");
-        command.arg(mountpoint.path()).arg("-f");
+        command.arg(mountpoint.path()).arg(match name {
+            // It has options of its own.
+            "passthrough_hp" => "--foreground",
+            _ => "-f",
+        });
         command.stdin(Stdio::null());
         command.stdout(file.try_clone().expect("another descriptor"));
         command.stderr(file);

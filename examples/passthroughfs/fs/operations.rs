@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::Either;
@@ -68,8 +69,19 @@ impl Operations for Passthrough {
         if self.options.xattr {
             conn.want(Capabilities::POSIX_ACL)?;
         }
-        if self.options.writeback {
+        if self.options.passthrough && conn.capable().contains(Capabilities::PASSTHROUGH) {
+            conn.want(Capabilities::PASSTHROUGH)?;
+            // The source may be on overlayfs.
+            conn.set_max_backing_stack_depth(1)?;
+            self.has_writeback.store(false, Ordering::Relaxed);
+        }
+        if self.has_writeback() {
             conn.want(Capabilities::WRITEBACK_CACHE)?;
+        }
+        if self.options.splice {
+            conn.want_if_capable(
+                Capabilities::SPLICE_READ | Capabilities::SPLICE_WRITE | Capabilities::SPLICE_MOVE,
+            );
         }
         // A lock of the source's is seen by those who do not come through the mirror, too. POSIX locks
         // belong to processes, of which the source would see one only: the kernel keeps them.
@@ -239,14 +251,10 @@ impl Operations for Passthrough {
 
     // ---- file ------------------------------------------------------------------------------------
 
-    async fn open(
-        &self,
-        inode: Inode,
-        flags: OpenFlags,
-        _ctx: &RequestContext,
-    ) -> Result<FileInfo> {
+    async fn open(&self, inode: Inode, flags: OpenFlags, ctx: &RequestContext) -> Result<FileInfo> {
         let fd = self.fd(inode)?;
-        Ok(self.file_info(OpenFile::open(&fd, flags, self.options.writeback)?))
+        let file = OpenFile::open(&fd, flags, self.has_writeback())?;
+        Ok(self.file_info(file, inode, ctx))
     }
 
     async fn create(
@@ -261,7 +269,7 @@ impl Operations for Passthrough {
         let parent_fd = parent.fd()?;
         let permissions = self.new_permissions(&parent_fd, mode, ctx);
         let source_flags =
-            file::source_flags(flags, self.options.writeback) | OFlags::CREATE | OFlags::EXCL;
+            file::source_flags(flags, self.has_writeback()) | OFlags::CREATE | OFlags::EXCL;
         let created = self.credentials.as_caller(ctx, || {
             rustix::fs::openat(&*parent_fd, name, source_flags, permissions)
         });
@@ -272,7 +280,7 @@ impl Operations for Passthrough {
             created => created?,
         };
         let entry = self.remember(PathFd::of(&fd)?, &parent, name)?;
-        Ok((self.file_info(fd.into()), entry))
+        Ok((self.file_info(fd.into(), entry.ino, ctx), entry))
     }
 
     async fn tmpfile(
@@ -284,12 +292,12 @@ impl Operations for Passthrough {
     ) -> Result<(FileInfo, EntryAttributes)> {
         let parent = self.fd(parent)?;
         let permissions = self.new_permissions(&parent, mode, ctx);
-        let source_flags = file::source_flags(flags, self.options.writeback) | OFlags::TMPFILE;
+        let source_flags = file::source_flags(flags, self.has_writeback()) | OFlags::TMPFILE;
         let fd = self.credentials.as_caller(ctx, || {
             rustix::fs::openat(&*parent, ".", source_flags, permissions)
         })?;
         let entry = self.remember_nameless(PathFd::of(&fd)?)?;
-        Ok((self.file_info(fd.into()), entry))
+        Ok((self.file_info(fd.into(), entry.ino, ctx), entry))
     }
 
     async fn read(
@@ -299,7 +307,11 @@ impl Operations for Passthrough {
         size: usize,
         _ctx: &RequestContext,
     ) -> Result<Data> {
-        Ok(self.files.get(file.fh)?.read(offset, size)?.into())
+        let file = self.files.get(file.fh)?;
+        if self.options.splice {
+            return Ok(file.splice_from(offset, size));
+        }
+        Ok(file.read(offset, size)?.into())
     }
 
     async fn write(
@@ -312,8 +324,12 @@ impl Operations for Passthrough {
         // With the writeback cache the kernel has found the end of the file by itself.
         let append = file.flags.contains(OpenFlags::APPEND)
             && !data.is_from_cache()
-            && !self.options.writeback;
-        self.files.get(file.fh)?.write(offset, &data, append)
+            && !self.has_writeback();
+        let file = self.files.get(file.fh)?;
+        match append {
+            false => file.write(offset, data),
+            true => file.append(&data),
+        }
     }
 
     async fn flush(&self, file: FileRef, _ctx: &RequestContext) -> Result<()> {
