@@ -19,7 +19,7 @@ BENCH = benches/peers/Cargo.toml
 # Which libfuse `make matrix` tests: some of 3.10, 3.14, 3.17, 3.18; all unless given.
 VERSIONS =
 
-.PHONY: help setup demo test check conformance matrix bench bench-quick bench-account bindings fmt
+.PHONY: help setup demo test check conformance matrix next bench bench-quick bench-account bindings fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1~\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '~' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -59,6 +59,9 @@ bench-account: setup ## Count what a request costs in user space, whatever else 
 
 matrix: setup ## Run all tests against other versions of libfuse, as Debian ships them
 	scripts/matrix.sh $(VERSIONS)
+
+next: setup ## Compile what waits for a libfuse that no distribution has yet
+	CARGO_FLAGS="$(CARGO_FLAGS)" scripts/next.sh
 
 bindings: setup ## Rewrite the bindings that stand in for bindgen on docs.rs
 	scripts/bindings.sh
