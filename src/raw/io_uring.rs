@@ -1,11 +1,11 @@
-//! Requests over io_uring, libfuse 3.18+: refused.
+//! Requests over io_uring, which libfuse has since 3.18: refused, whether the option or the environment
+//! asks for them. The kernel is never told to use it (`OVER_IO_URING` cannot be wanted), and requests
+//! come the ordinary way.
 //!
-//! libfuse 3.18 has no lock around the ring that it answers through, so that answers from other
-//! threads than the ring's get lost and their callers hang (libfuse issue 1443); and handlers answer
-//! from whichever thread they are on. From 3.19 on it has that lock, but its ring has to be stopped
-//! before the session is destroyed, which this library does not do. So the kernel is never told to use
-//! it (`OVER_IO_URING` cannot be wanted), and requests come the ordinary way, whether the option or the
-//! environment asks for it.
+//! libfuse 3.18 has no lock around the ring that it answers through, so that answers from other threads
+//! than the ring's get lost and their callers hang (libfuse issue 1443); and handlers answer from
+//! whichever thread they are on. libfuse 3.19, which has that lock, is not released. What its ring needs
+//! beyond it, and what has to be shown before this file may let it pass, is in `docs/io-uring.md`.
 
 use std::ffi::CString;
 
