@@ -57,6 +57,13 @@ int shim_notify_increment_epoch(struct fuse_session *se);
 /* -ENOSYS before 3.19. */
 int shim_notify_prune(struct fuse_session *se, fuse_ino_t *inodes, uint32_t count);
 
+/*
+ * The security contexts of a request that creates something: `reset` goes back to the first, `next`
+ * says whether there is one more. There are none before 3.19.
+ */
+void shim_req_secctx_reset(fuse_req_t req);
+bool shim_req_secctx_next(fuse_req_t req, const char **name, const char **value, uint32_t *len);
+
 /* The bit fields of fuse_file_info, whose places differ between versions. */
 #define SHIM_DIRECT_IO 0x01
 #define SHIM_KEEP_CACHE 0x02
@@ -67,6 +74,7 @@ int shim_notify_prune(struct fuse_session *se, fuse_ino_t *inodes, uint32_t coun
 #define SHIM_WRITEPAGE 0x40
 #define SHIM_FLUSH 0x80
 #define SHIM_FLOCK_RELEASE 0x100
+#define SHIM_KILL_SUIDGID 0x200
 void shim_file_info_set(struct fuse_file_info *fi, uint32_t bits);
 uint32_t shim_file_info_get(const struct fuse_file_info *fi);
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::Errno;
 use crate::Result;
+use crate::SecurityContext;
 use crate::raw::InterruptHook;
 
 /// On whose behalf a request is made.
@@ -21,6 +22,15 @@ pub struct RequestContext {
     pub pid: u32,
     /// The caller's umask. Valid in `create`, `mkdir` and `mknod`; 0 elsewhere.
     pub umask: u32,
+    /// Whether a `write`, or an `open` or `create` with [`OpenFlags::TRUNC`](crate::OpenFlags::TRUNC),
+    /// must clear the set-user-id bit, and the set-group-id bit of an executable file: the caller has
+    /// no `CAP_FSETID`. In `setattr`, [`SetattrFields::kill_suid`](crate::SetattrFields::kill_suid)
+    /// says it.
+    ///
+    /// Only with [`Capabilities::HANDLE_KILLPRIV_V2`](crate::Capabilities::HANDLE_KILLPRIV_V2), else
+    /// false. libfuse before 3.18.3 does not tell: then it is true for all of these, to be on the safe
+    /// side.
+    pub kill_suidgid: bool,
     pub(crate) interrupt: InterruptHook,
 }
 
@@ -39,6 +49,7 @@ impl RequestContext {
             gid,
             pid,
             umask: 0o022,
+            kill_suidgid: false,
             interrupt: InterruptHook::detached(),
         }
     }
@@ -92,6 +103,20 @@ impl RequestContext {
         })
     }
 
+    /// The security contexts that a new file shall have, from `create`, `tmpfile`, `mkdir`, `mknod` or
+    /// `symlink` on: extended attributes, such as `security.selinux`, that the file system sets on it
+    /// in the same step.
+    ///
+    /// None in other requests, nor without
+    /// [`Capabilities::SECURITY_CTX`](crate::Capabilities::SECURITY_CTX), which libfuse has since 3.19.
+    #[doc(alias = "fuse_req_secctx_count")]
+    #[doc(alias = "fuse_req_secctx_reset")]
+    #[doc(alias = "fuse_req_secctx_next")]
+    #[must_use]
+    pub fn security_contexts(&self) -> Vec<SecurityContext> {
+        self.interrupt.security_contexts()
+    }
+
     /// libfuse's own request, for its functions that this library does not have; NULL for one that is
     /// [`detached`](Self::detached).
     ///
@@ -123,6 +148,7 @@ impl fmt::Debug for RequestContext {
             .field("gid", &self.gid)
             .field("pid", &self.pid)
             .field("umask", &format_args!("{:#o}", self.umask))
+            .field("kill_suidgid", &self.kill_suidgid)
             .finish_non_exhaustive()
     }
 }

@@ -127,6 +127,7 @@ pub use types::RENAME_NOREPLACE;
 pub use types::ROOT_INODE;
 pub use types::ReleaseFlags;
 pub use types::RenameFlags;
+pub use types::SecurityContext;
 pub use types::SeekTarget;
 pub use types::SetattrFields;
 pub use types::StatvfsData;

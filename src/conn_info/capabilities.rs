@@ -97,9 +97,11 @@ bitflags! {
         /// As `HANDLE_KILLPRIV`, and capabilities in extended attributes, too; `write` and `truncate`
         /// clear the bits only for callers without `CAP_FSETID`. libfuse 3.17, Linux 5.11.
         ///
-        /// For which `open`, `create` and `write` the bits are to be cleared is not handed on, as
-        /// libfuse before 3.18.3 does not know it: a file system that asks for this must clear them
-        /// each time.
+        /// Which of them have to is said by
+        /// [`RequestContext::kill_suidgid`](crate::RequestContext::kill_suidgid) and
+        /// [`SetattrFields::kill_suid`](crate::SetattrFields::kill_suid): the kernel sees to nothing
+        /// any more, and a file system that asks for this and does not look there leaves programs with
+        /// rights that they must not have.
         #[doc(alias = "FUSE_CAP_HANDLE_KILLPRIV_V2")]
         const HANDLE_KILLPRIV_V2 = 1 << 21;
         /// The kernel caches the targets of symbolic links. Linux 4.20.
@@ -135,14 +137,19 @@ bitflags! {
         /// Linux 6.9.
         #[doc(alias = "FUSE_CAP_NO_EXPORT_SUPPORT")]
         const NO_EXPORT_SUPPORT = 1 << 30;
-        /// Requests come through io_uring. Not to be asked for here. libfuse 3.18, Linux 6.14.
+        /// Requests come through io_uring. Not to be asked for here, and refused with a warning where
+        /// the mount option `io_uring` or `FUSE_URING_ENABLE` asks for it: answers from other threads
+        /// get lost in libfuse 3.18, and how a session ends with it cannot be shown before 3.19 is
+        /// released. libfuse 3.18, Linux 6.14.
         #[doc(alias = "FUSE_CAP_OVER_IO_URING")]
         const OVER_IO_URING = 1 << 31;
         /// The mount may be bound elsewhere with other user and group ids. Needs
         /// `default_permissions`. libfuse 3.19, Linux 6.12.
         #[doc(alias = "FUSE_CAP_ALLOW_IDMAP")]
         const ALLOW_IDMAP = 1 << 32;
-        /// The kernel says which security context a new file shall have. libfuse 3.19, Linux 5.17.
+        /// The kernel says which security context a new file shall have
+        /// ([`RequestContext::security_contexts`](crate::RequestContext::security_contexts)). libfuse
+        /// 3.19, Linux 5.17.
         #[doc(alias = "FUSE_CAP_SECURITY_CTX")]
         const SECURITY_CTX = 1 << 33;
         const _ = !0;

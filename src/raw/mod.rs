@@ -28,6 +28,7 @@ mod pipe;
 mod poll;
 mod request;
 mod retrieve;
+mod security_context;
 mod session;
 mod stderr;
 pub(crate) mod sys;

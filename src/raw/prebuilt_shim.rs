@@ -12,6 +12,7 @@ pub const SHIM_PARALLEL_DIRECT_WRITES: u32 = 32;
 pub const SHIM_WRITEPAGE: u32 = 64;
 pub const SHIM_FLUSH: u32 = 128;
 pub const SHIM_FLOCK_RELEASE: u32 = 256;
+pub const SHIM_KILL_SUIDGID: u32 = 512;
 pub type shim_log_sink = ::core::option::Option<
     unsafe extern "C" fn(level: ::core::ffi::c_int, message: *const ::core::ffi::c_char),
 >;
@@ -115,6 +116,17 @@ unsafe extern "C" {
         inodes: *mut fuse_ino_t,
         count: u32,
     ) -> ::core::ffi::c_int;
+}
+unsafe extern "C" {
+    pub fn shim_req_secctx_reset(req: fuse_req_t);
+}
+unsafe extern "C" {
+    pub fn shim_req_secctx_next(
+        req: fuse_req_t,
+        name: *mut *const ::core::ffi::c_char,
+        value: *mut *const ::core::ffi::c_char,
+        len: *mut u32,
+    ) -> bool;
 }
 unsafe extern "C" {
     pub fn shim_file_info_set(fi: *mut fuse_file_info, bits: u32);

@@ -94,6 +94,7 @@ impl RawRequest {
                 gid: ctx.gid,
                 pid,
                 umask: ctx.umask,
+                kill_suidgid: false,
                 interrupt: InterruptHook::new(req),
             },
             info: RequestInfo {
@@ -118,6 +119,14 @@ impl RawRequest {
 
     pub(crate) fn session(&self) -> &Arc<RawSession> {
         &self.state().session.0
+    }
+
+    /// Says in the context that set-user-id bits are to be cleared.
+    #[cold]
+    pub(super) fn set_kill_suidgid(&mut self) {
+        // SAFETY: the value is valid and owned by this one, by the invariants.
+        let state = unsafe { self.0.as_mut() };
+        state.context.kill_suidgid = true;
     }
 
     /// Who made the request.

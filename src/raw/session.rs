@@ -44,6 +44,28 @@ use crate::message::Message;
 /// What a session does on INIT.
 pub(crate) type InitHook = Box<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync>;
 
+/// Who clears set-user-id bits, and whether libfuse tells when.
+#[derive(Clone, Copy, Default)]
+pub(super) enum KillSuidgid {
+    /// The kernel, by a `setattr`.
+    #[default]
+    ByKernel,
+    /// The file system, where it is told to.
+    Told,
+    /// The file system, and this libfuse does not tell.
+    Untold,
+}
+
+impl KillSuidgid {
+    fn agreed(want: Capabilities) -> Self {
+        match want.contains(Capabilities::HANDLE_KILLPRIV_V2) {
+            true if version::tells_kill_suidgid() => Self::Told,
+            true => Self::Untold,
+            false => Self::ByKernel,
+        }
+    }
+}
+
 /// One libfuse session. It is destroyed with the last reference to it; each unanswered request
 /// holds one.
 ///
@@ -64,6 +86,7 @@ pub(crate) struct RawSession {
     wanted: OnceLock<Capabilities>,
     /// What it has asked for in vain.
     refused: OnceLock<String>,
+    kill_suidgid: OnceLock<KillSuidgid>,
     /// `max_read` of the mount options, which libfuse wants repeated in INIT.
     max_read: u32,
     pub(super) repair: InitRepair,
@@ -98,6 +121,7 @@ impl RawSession {
             capable: OnceLock::new(),
             wanted: OnceLock::new(),
             refused: OnceLock::new(),
+            kill_suidgid: OnceLock::new(),
             max_read,
             repair: InitRepair::default(),
             is_mounted: AtomicBool::new(false),
@@ -241,6 +265,8 @@ impl RawSession {
                 info.max_write = pipe::largest_write(info.max_write);
             }
         }
+        self.kill_suidgid
+            .get_or_init(|| KillSuidgid::agreed(info.want));
         self.capable.get_or_init(|| info.capable);
         self.wanted.get_or_init(|| info.want);
         if let Some(what) = info.refused.take() {
@@ -278,6 +304,10 @@ impl RawSession {
     /// What the file system has asked for; nothing before INIT.
     pub(super) fn wanted(&self) -> Capabilities {
         self.wanted.get().copied().unwrap_or_default()
+    }
+
+    pub(super) fn kill_suidgid(&self) -> KillSuidgid {
+        self.kill_suidgid.get().copied().unwrap_or_default()
     }
 
     /// Whether libfuse has given up the session: `exit` was called, or libfuse and the kernel could

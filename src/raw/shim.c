@@ -125,6 +125,25 @@ int shim_notify_prune(struct fuse_session *se, fuse_ino_t *inodes, uint32_t coun
 #endif
 }
 
+void shim_req_secctx_reset(fuse_req_t req)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3019000
+	fuse_req_secctx_reset(req);
+#else
+	(void)req;
+#endif
+}
+
+bool shim_req_secctx_next(fuse_req_t req, const char **name, const char **value, uint32_t *len)
+{
+#if LIBFUSE_VERSION_NUMBER >= 3019000
+	return fuse_req_secctx_next(req, name, value, len) == 0;
+#else
+	(void)req, (void)name, (void)value, (void)len;
+	return false;
+#endif
+}
+
 void shim_file_info_set(struct fuse_file_info *fi, uint32_t bits)
 {
 	fi->direct_io = !!(bits & SHIM_DIRECT_IO);
@@ -141,6 +160,11 @@ void shim_file_info_set(struct fuse_file_info *fi, uint32_t bits)
 
 uint32_t shim_file_info_get(const struct fuse_file_info *fi)
 {
-	return (fi->writepage ? SHIM_WRITEPAGE : 0) | (fi->flush ? SHIM_FLUSH : 0) |
-	       (fi->flock_release ? SHIM_FLOCK_RELEASE : 0);
+	uint32_t bits = (fi->writepage ? SHIM_WRITEPAGE : 0) | (fi->flush ? SHIM_FLUSH : 0) |
+			(fi->flock_release ? SHIM_FLOCK_RELEASE : 0);
+
+#if LIBFUSE_VERSION_NUMBER >= 3018003
+	bits |= fi->kill_suidgid ? SHIM_KILL_SUIDGID : 0;
+#endif
+	return bits;
 }

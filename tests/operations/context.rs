@@ -11,6 +11,7 @@ use libfuse3::Inode;
 use libfuse3::Operations;
 use libfuse3::RequestContext;
 use libfuse3::Result;
+use libfuse3::SecurityContext;
 use libfuse3::Session;
 use libfuse3::sys;
 use rustix::process::Gid;
@@ -32,6 +33,7 @@ struct Found {
     /// User and group id, from libfuse itself.
     raw: (u32, u32),
     ids: (u32, u32),
+    contexts: Vec<SecurityContext>,
 }
 
 #[derive(Default)]
@@ -59,6 +61,7 @@ impl Operations for Fs {
             groups: ctx.groups(),
             raw,
             ids: (ctx.uid, ctx.gid),
+            contexts: ctx.security_contexts(),
         });
         Err(Errno::ENOENT)
     }
@@ -98,7 +101,10 @@ fn an_ordinary_process_has_its_groups() {
     assert_eq!(errno(fs::metadata(mounted.join("name"))), libc::ENOENT);
     let mine = rustix::process::getgroups().unwrap();
     let mine = mine.into_iter().map(Gid::as_raw).collect();
-    assert_eq!(mounted.ops.0.next().groups, Ok(mine));
+    let found = mounted.ops.0.next();
+    assert_eq!(found.groups, Ok(mine));
+    // Not asked for, and nothing is created.
+    assert_eq!(found.contexts, []);
     assert_quiet();
 }
 
@@ -110,6 +116,7 @@ fn without_a_request_the_groups_are_those_of_the_process() {
     assert_eq!(ids.groups(), Ok(mine.map(Gid::as_raw).collect()));
     let nobody = RequestContext::detached(0, 0, 0);
     assert_eq!(nobody.groups(), Err(Errno::EIO));
+    assert_eq!(nobody.security_contexts(), []);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod init;
 mod inode;
 mod interrupt;
 mod ioctl;
+mod killpriv;
 mod limits;
 mod lock;
 mod misc;

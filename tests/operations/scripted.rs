@@ -106,6 +106,7 @@ pub(crate) struct Caller {
     pub(crate) gid: u32,
     pub(crate) pid: u32,
     pub(crate) umask: u32,
+    pub(crate) kill_suidgid: bool,
 }
 
 /// Makes a closure for each operation.
@@ -265,6 +266,7 @@ impl Scripted {
             gid: ctx.gid,
             pid: ctx.pid,
             umask: ctx.umask,
+            kill_suidgid: ctx.kill_suidgid,
         };
         self.calls.record((call, caller));
     }
@@ -275,6 +277,7 @@ impl Scripted {
             gid: 0,
             pid: 0,
             umask: 0,
+            kill_suidgid: false,
         };
         self.calls.record((call, caller));
     }
@@ -313,6 +316,7 @@ pub(crate) fn this_caller(umask: u32) -> Caller {
         gid: rustix::process::getegid().as_raw(),
         pid: rustix::thread::gettid().as_raw_pid().cast_unsigned(),
         umask,
+        kill_suidgid: false,
     }
 }
 

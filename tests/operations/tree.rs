@@ -406,6 +406,7 @@ fn requests_tell_who_makes_them() {
         gid: 1002,
         pid,
         umask: 0o027,
+        kill_suidgid: false,
     };
     let mode = libc::S_IFDIR | 0o750;
     let call = Call::Mkdir(Inode::ROOT, "new".into(), mode);

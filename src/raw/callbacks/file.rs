@@ -12,7 +12,9 @@ use libfuse_sys::fuse_req_t;
 
 use super::Inbox;
 use super::deliver;
+use super::deliver_killing;
 use super::file_bits;
+use super::kill_suidgid;
 use super::name as owned;
 use super::open_file;
 use super::open_flags;
@@ -20,6 +22,7 @@ use super::shim;
 use crate::CopyFileRange;
 use crate::FallocateFlags;
 use crate::Inode;
+use crate::OpenFlags;
 use crate::ReleaseFlags;
 use crate::Result;
 use crate::WriteBuf;
@@ -37,15 +40,10 @@ pub(super) unsafe extern "C" fn open(req: fuse_req_t, ino: fuse_ino_t, fi: *mut 
     // SAFETY: guaranteed by the caller, see above.
     let flags = unsafe { open_flags(fi) };
     // SAFETY: guaranteed by the caller, see above.
-    unsafe {
-        deliver(
-            req,
-            Operation::Open {
-                inode: Inode(ino),
-                flags,
-            },
-        )
-    };
+    let kill = unsafe { kill_suidgid(req, fi, flags.contains(OpenFlags::TRUNC)) };
+    let inode = Inode(ino);
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { deliver_killing(req, Operation::Open { inode, flags }, kill) };
 }
 
 /// C: `fuse_lowlevel_ops::create`.
@@ -67,8 +65,10 @@ pub(super) unsafe extern "C" fn create(
     // SAFETY: guaranteed by the caller, see above.
     let flags = unsafe { open_flags(fi) };
     // SAFETY: guaranteed by the caller, see above.
+    let kill = unsafe { kill_suidgid(req, fi, flags.contains(OpenFlags::TRUNC)) };
+    // SAFETY: guaranteed by the caller, see above.
     unsafe {
-        deliver(
+        deliver_killing(
             req,
             Operation::Create {
                 parent: Inode(parent),
@@ -76,6 +76,7 @@ pub(super) unsafe extern "C" fn create(
                 mode,
                 flags,
             },
+            kill,
         )
     };
 }
@@ -166,14 +167,17 @@ pub(super) unsafe extern "C" fn write_buf(
         }
     };
     // SAFETY: guaranteed by the caller, see above.
+    let kill = unsafe { kill_suidgid(req, fi, !from_cache) };
+    // SAFETY: guaranteed by the caller, see above.
     unsafe {
-        deliver(
+        deliver_killing(
             req,
             Operation::Write {
                 file,
                 offset: off.cast_unsigned(),
                 data,
             },
+            kill,
         )
     };
 }

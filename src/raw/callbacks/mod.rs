@@ -20,6 +20,7 @@ use libfuse_sys as sys;
 
 use super::inbox::Inbox;
 use super::request::RawRequest;
+use super::session::KillSuidgid;
 use super::session::RawSession;
 use super::shim;
 use crate::FileHandle;
@@ -106,9 +107,24 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
 #[inline]
 unsafe fn deliver(req: sys::fuse_req_t, operation: Operation) {
     // SAFETY: guaranteed by the caller, see above.
+    unsafe { deliver_killing(req, operation, false) };
+}
+
+/// Hands a request on that has to clear set-user-id bits, or not.
+///
+/// # Safety
+///
+/// - `req` was given to a callback by libfuse, and the callback does nothing else with it.
+#[inline]
+unsafe fn deliver_killing(req: sys::fuse_req_t, operation: Operation, kill_suidgid: bool) {
+    // SAFETY: guaranteed by the caller, see above.
     let userdata = unsafe { sys::fuse_req_userdata(req) }.cast::<RawSession>();
+    let (kind, inodes) = (operation.kind(), operation.inodes());
     // SAFETY: as above; every session's userdata is the pointer to its `RawSession` in an Arc.
-    let request = unsafe { RawRequest::new(req, userdata, operation.kind(), operation.inodes()) };
+    let mut request = unsafe { RawRequest::new(req, userdata, kind, inodes) };
+    if kill_suidgid {
+        request.set_kill_suidgid();
+    }
     // SAFETY: the session lives while libfuse works on a request of it.
     let session = unsafe { &*userdata };
     session.deliver(Message::Request(Request::new(request), operation));
@@ -175,6 +191,30 @@ unsafe fn file_bits(fi: *const sys::fuse_file_info) -> u32 {
     unsafe { shim::shim_file_info_get(fi) }
 }
 
+/// Whether a request has to clear set-user-id bits. `may_have_to`: it is one that the kernel may want
+/// that of, in case libfuse does not tell.
+///
+/// # Safety
+///
+/// - `req` was given to a callback by libfuse, which runs, and so was `fi`.
+unsafe fn kill_suidgid(
+    req: sys::fuse_req_t,
+    fi: *const sys::fuse_file_info,
+    may_have_to: bool,
+) -> bool {
+    // SAFETY: guaranteed by the caller, see above.
+    let session = unsafe { session(req) };
+    match session.kill_suidgid() {
+        KillSuidgid::ByKernel => false,
+        KillSuidgid::Told => {
+            // SAFETY: guaranteed by the caller, see above.
+            let bits = unsafe { file_bits(fi) };
+            bits & shim::SHIM_KILL_SUIDGID != 0
+        }
+        KillSuidgid::Untold => may_have_to,
+    }
+}
+
 /// The open flags in `fi`.
 ///
 /// # Safety
@@ -195,7 +235,7 @@ unsafe fn open_flags(fi: *const sys::fuse_file_info) -> OpenFlags {
     clippy::disallowed_methods,
     reason = "this is the helper that takes NULL"
 )]
-unsafe fn bytes<'a>(data: *const c_char, len: usize) -> &'a [u8] {
+pub(super) unsafe fn bytes<'a>(data: *const c_char, len: usize) -> &'a [u8] {
     if data.is_null() {
         return &[];
     }
