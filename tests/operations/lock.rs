@@ -1,6 +1,5 @@
 //! Locks that the kernel leaves to the file system.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -18,7 +17,6 @@ use futures::future::Either;
 use futures::future::select;
 use libfuse3::Capabilities;
 use libfuse3::ConnInfo;
-use libfuse3::EntryAttributes;
 use libfuse3::Errno;
 use libfuse3::FileHandle;
 use libfuse3::FileInfo;
@@ -27,7 +25,6 @@ use libfuse3::FileRef;
 use libfuse3::Inode;
 use libfuse3::LockOwner;
 use libfuse3::LockType;
-use libfuse3::OpenFlags;
 use libfuse3::Operations;
 use libfuse3::ReleaseFlags;
 use libfuse3::RequestContext;
@@ -43,10 +40,9 @@ use crate::common::assert_quiet;
 use crate::common::errno;
 use crate::common::require_fuse;
 use crate::interrupt::Client;
+use crate::one_file::one_file;
 use crate::scripted::Scripted;
 use crate::scripted::answer;
-use crate::scripted::dir;
-use crate::scripted::file;
 
 const FILE: Inode = Inode(2);
 
@@ -155,36 +151,7 @@ impl Operations for Locker {
         conn.want(self.capabilities)
     }
 
-    async fn lookup(
-        &self,
-        _parent: Inode,
-        name: &OsStr,
-        _ctx: &RequestContext,
-    ) -> Result<EntryAttributes> {
-        if name == "file" {
-            Ok(file(2))
-        } else {
-            Err(Errno::ENOENT)
-        }
-    }
-
-    async fn getattr(
-        &self,
-        inode: Inode,
-        _file: Option<FileRef>,
-        _ctx: &RequestContext,
-    ) -> Result<EntryAttributes> {
-        Ok(if inode == FILE { file(2) } else { dir(1) })
-    }
-
-    async fn open(
-        &self,
-        _inode: Inode,
-        _flags: OpenFlags,
-        _ctx: &RequestContext,
-    ) -> Result<FileInfo> {
-        Ok(FileInfo::new(FileHandle(42)))
-    }
+    one_file!(open: FileInfo::new(FileHandle(42)));
 
     async fn flush(&self, file: FileRef, _ctx: &RequestContext) -> Result<()> {
         let mut posix = self.posix.lock().unwrap();

@@ -18,6 +18,8 @@ mod lock;
 mod misc;
 mod newer;
 mod notify;
+mod notify_others;
+mod one_file;
 mod passthrough;
 mod poll;
 mod range;

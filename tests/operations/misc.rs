@@ -37,6 +37,7 @@ use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
 use crate::common::require_fuse;
+use crate::one_file::one_file;
 use crate::scripted::Call;
 use crate::scripted::Scripted;
 use crate::scripted::answer;
@@ -293,27 +294,7 @@ struct ForgetsBadly {
 }
 
 impl Operations for ForgetsBadly {
-    async fn lookup(
-        &self,
-        _parent: Inode,
-        _name: &OsStr,
-        _ctx: &RequestContext,
-    ) -> Result<EntryAttributes> {
-        Ok(file(2))
-    }
-
-    async fn getattr(
-        &self,
-        inode: Inode,
-        _file: Option<FileRef>,
-        _ctx: &RequestContext,
-    ) -> Result<EntryAttributes> {
-        Ok(if inode == Inode::ROOT {
-            dir(1)
-        } else {
-            file(2)
-        })
-    }
+    one_file!();
 
     async fn unlink(&self, _parent: Inode, _name: &OsStr, _ctx: &RequestContext) -> Result<()> {
         Ok(())
@@ -356,39 +337,10 @@ impl Gated {
 }
 
 impl Operations for Gated {
-    async fn lookup(
-        &self,
-        _parent: Inode,
-        _name: &OsStr,
-        _ctx: &RequestContext,
-    ) -> Result<EntryAttributes> {
-        Ok(file(2))
-    }
-
-    async fn getattr(
-        &self,
-        inode: Inode,
-        _file: Option<FileRef>,
-        _ctx: &RequestContext,
-    ) -> Result<EntryAttributes> {
-        Ok(if inode == Inode::ROOT {
-            dir(1)
-        } else {
-            file(2)
-        })
-    }
-
-    async fn open(
-        &self,
-        _inode: Inode,
-        _flags: libfuse3::OpenFlags,
-        _ctx: &RequestContext,
-    ) -> Result<FileInfo> {
-        Ok(FileInfo {
-            direct_io: true,
-            ..FileInfo::default()
-        })
-    }
+    one_file!(open: FileInfo {
+        direct_io: true,
+        ..FileInfo::default()
+    });
 
     async fn read(
         &self,

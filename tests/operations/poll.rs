@@ -1,6 +1,5 @@
 //! Waiting until a file is ready.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -8,13 +7,11 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use libfuse3::EntryAttributes;
 use libfuse3::Errno;
 use libfuse3::FileHandle;
 use libfuse3::FileInfo;
 use libfuse3::FileRef;
 use libfuse3::Inode;
-use libfuse3::OpenFlags;
 use libfuse3::Operations;
 use libfuse3::PollEvents;
 use libfuse3::PollHandle;
@@ -25,16 +22,16 @@ use rustix::event::PollFlags;
 use rustix::time::Timespec;
 
 use crate::common;
+use crate::common::Mounted;
 use crate::common::Recorder;
 use crate::common::assert_quiet;
 use crate::common::require_fuse;
 use crate::interrupt::Client;
+use crate::one_file::one_file;
 use crate::scripted::Call;
 use crate::scripted::HANDLE;
 use crate::scripted::Scripted;
 use crate::scripted::answer;
-use crate::scripted::dir;
-use crate::scripted::file;
 
 /// Waits for events, but no longer than so long.
 fn poll(file: impl AsFd, events: PollFlags, limit: Duration) -> io::Result<PollFlags> {
@@ -124,36 +121,7 @@ impl Bell {
 }
 
 impl Operations for Bell {
-    async fn lookup(
-        &self,
-        _parent: Inode,
-        _name: &OsStr,
-        _ctx: &RequestContext,
-    ) -> Result<EntryAttributes> {
-        Ok(file(2))
-    }
-
-    async fn getattr(
-        &self,
-        inode: Inode,
-        _file: Option<FileRef>,
-        _ctx: &RequestContext,
-    ) -> Result<EntryAttributes> {
-        Ok(if inode == Inode::ROOT {
-            dir(1)
-        } else {
-            file(2)
-        })
-    }
-
-    async fn open(
-        &self,
-        _inode: Inode,
-        _flags: OpenFlags,
-        _ctx: &RequestContext,
-    ) -> Result<FileInfo> {
-        Ok(FileInfo::new(FileHandle(7)))
-    }
+    one_file!(open: FileInfo::new(FileHandle(7)));
 
     async fn poll(
         &self,
@@ -210,26 +178,50 @@ fn a_handler_may_notify_about_its_own_file() {
     assert_quiet();
 }
 
+/// A mount, and an open file in it that somebody has polled, who does not wait any more. The handle is
+/// kept.
+fn polled_in_vain() -> (Mounted<Bell>, Arc<File>) {
+    let mounted = common::mount(Bell::default());
+    let opened = Arc::new(File::open(mounted.join("file")).unwrap());
+    let polled = Arc::clone(&opened);
+    let client = Client::start(move || poll(polled, PollFlags::IN, Duration::from_millis(200)));
+    mounted.ops.news.find(|waits| *waits);
+    assert_eq!(client.result().unwrap(), PollFlags::empty());
+    // The kernel asks once more when the time is over.
+    mounted.ops.news.drain();
+    (mounted, opened)
+}
+
 #[test]
 fn nobody_need_be_waiting_any_more() {
     require_fuse!();
-    let mounted = common::mount(Bell::default());
+    let (mounted, _opened) = polled_in_vain();
+    mounted.ops.take_handle().notify().unwrap();
+    assert_quiet();
+}
+
+#[test]
+fn a_handle_outlives_its_file_and_wakes_nobody_then() {
+    require_fuse!();
+    let (mounted, opened) = polled_in_vain();
+    let handle = mounted.ops.take_handle();
+    drop(opened);
+    // A file that was opened since is not meant by it, though it has the same handle of the file system.
     let opened = File::open(mounted.join("file")).unwrap();
     let client = Client::start(move || poll(opened, PollFlags::IN, Duration::from_millis(200)));
     mounted.ops.news.find(|waits| *waits);
+    handle.notify().unwrap();
     assert_eq!(client.result().unwrap(), PollFlags::empty());
-    mounted.ops.take_handle().notify().unwrap();
+    // When the time was over; not when it was woken as well.
+    assert_eq!(mounted.ops.news.drain(), [true]);
     assert_quiet();
 }
 
 #[test]
 fn a_handle_outlives_its_session_and_is_of_no_use_then() {
     require_fuse!();
-    let mounted = common::mount(Bell::default());
-    let opened = File::open(mounted.join("file")).unwrap();
-    let client = Client::start(move || poll(opened, PollFlags::IN, Duration::from_millis(200)));
-    mounted.ops.news.find(|waits| *waits);
-    assert_eq!(client.result().unwrap(), PollFlags::empty());
+    let (mounted, opened) = polled_in_vain();
+    drop(opened);
     let bell = Arc::clone(&mounted.ops);
     mounted.unmount();
     assert_eq!(bell.take_handle().notify(), Err(Errno::ENODEV));
@@ -239,11 +231,8 @@ fn a_handle_outlives_its_session_and_is_of_no_use_then() {
 #[test]
 fn a_handle_that_is_kept_does_not_keep_the_session() {
     require_fuse!();
-    let mounted = common::mount(Bell::default());
-    let opened = File::open(mounted.join("file")).unwrap();
-    let client = Client::start(move || poll(opened, PollFlags::IN, Duration::from_millis(200)));
-    mounted.ops.news.find(|waits| *waits);
-    client.result().unwrap();
+    let (mounted, opened) = polled_in_vain();
+    drop(opened);
     let bell = Arc::downgrade(&mounted.ops);
     mounted.unmount();
     assert!(bell.upgrade().is_none(), "the file system is gone");
