@@ -14,6 +14,7 @@ use crate::FallocateFlags;
 use crate::FileInfo;
 use crate::FileLock;
 use crate::FileRef;
+use crate::Forget;
 use crate::InFlightReport;
 use crate::Inode;
 use crate::Ioctl;
@@ -24,7 +25,7 @@ use crate::PollEvents;
 use crate::PollHandle;
 use crate::ReaddirToken;
 use crate::ReleaseFlags;
-use crate::RenameFlags;
+use crate::Rename;
 use crate::RequestContext;
 use crate::Result;
 use crate::SeekTarget;
@@ -39,31 +40,6 @@ use crate::XattrFlags;
 /// The body of every method that is not implemented.
 fn not_implemented<T: Send>() -> impl Future<Output = Result<T>> + Send {
     std::future::ready(Err(Errno::NOT_IMPLEMENTED))
-}
-
-/// How often the kernel has been told of an inode, and now forgets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[doc(alias = "fuse_forget_data")]
-pub struct Forget {
-    /// The inode.
-    pub inode: Inode,
-    /// By how much its lookup count falls.
-    pub nlookup: u64,
-}
-
-/// The arguments of [`Operations::rename`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rename<'a> {
-    /// The directory that the entry is in.
-    pub parent: Inode,
-    /// The name of the entry.
-    pub name: &'a OsStr,
-    /// The directory that it goes to.
-    pub new_parent: Inode,
-    /// The name that it gets.
-    pub new_name: &'a OsStr,
-    /// What to do about an entry in the way.
-    pub flags: RenameFlags,
 }
 
 /// A file system: what it answers to each request of the kernel.

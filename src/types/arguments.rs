@@ -1,6 +1,35 @@
-//! The arguments of operations that have more than five.
+//! Arguments of operations that come together.
+
+use std::ffi::OsStr;
 
 use super::FileRef;
+use super::Inode;
+use super::RenameFlags;
+
+/// How often the kernel has been told of an inode, and now forgets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "fuse_forget_data")]
+pub struct Forget {
+    /// The inode.
+    pub inode: Inode,
+    /// By how much its lookup count falls.
+    pub nlookup: u64,
+}
+
+/// The arguments of [`Operations::rename`](crate::Operations::rename).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rename<'a> {
+    /// The directory that the entry is in.
+    pub parent: Inode,
+    /// The name of the entry.
+    pub name: &'a OsStr,
+    /// The directory that it goes to.
+    pub new_parent: Inode,
+    /// The name that it gets.
+    pub new_name: &'a OsStr,
+    /// What to do about an entry in the way.
+    pub flags: RenameFlags,
+}
 
 /// The arguments of [`Operations::copy_file_range`](crate::Operations::copy_file_range).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,8 @@ mod timestamp;
 mod write_buf;
 
 pub use arguments::CopyFileRange;
+pub use arguments::Forget;
+pub use arguments::Rename;
 pub use arguments::SeekTarget;
 pub use attr::EntryAttributes;
 pub use attr::SetattrFields;
