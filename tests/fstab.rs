@@ -103,20 +103,8 @@ impl Machine<'_> {
             output.status.success()
         });
         assert!(gone, "{result}");
-        assert_eq!(mounted(mountpoint), None);
+        assert!(!common::is_mounted(mountpoint));
     }
-}
-
-/// Kind, source and options of what is mounted there, for this thread.
-fn mounted(mountpoint: &Path) -> Option<(String, String, String)> {
-    let table = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
-    let line = table
-        .lines()
-        .find(|line| line.split(' ').nth(4) == mountpoint.to_str())?;
-    let (mount, about) = line.split_once(" - ").unwrap();
-    let about: Vec<_> = about.split(' ').collect();
-    let options = format!("{},{}", mount.split(' ').nth(5).unwrap(), about[2]);
-    Some((about[0].to_owned(), about[1].to_owned(), options))
 }
 
 #[track_caller]
@@ -142,9 +130,9 @@ fn a_line_of_fstab_as_root() {
             mountpoint.display()
         ));
         run(machine.command("mount", User::Root).arg(&mountpoint));
-        let (kind, _, options) = mounted(&mountpoint).unwrap();
-        assert_eq!(kind, "fuse.passthroughfs");
-        assert_has(&options, &["ro", "allow_other", "user_id=0"]);
+        let mounted = common::mountinfo_of(&mountpoint).unwrap();
+        assert_eq!(mounted.kind, "fuse.passthroughfs");
+        assert_has(&mounted.options, &["ro", "allow_other", "user_id=0"]);
         let file = fs::read(mountpoint.join("file")).unwrap();
         assert_eq!(file, b"contents");
         machine.umount(&mountpoint, User::Root);
@@ -161,9 +149,12 @@ fn a_line_of_fstab_as_a_user() {
             mountpoint.display()
         ));
         run(machine.command("mount", User::Nobody).arg(&mountpoint));
-        let (kind, _, options) = mounted(&mountpoint).unwrap();
-        assert_eq!(kind, "fuse.passthroughfs");
-        assert_has(&options, &["nosuid", "nodev", "noexec", "user_id=65534"]);
+        let mounted = common::mountinfo_of(&mountpoint).unwrap();
+        assert_eq!(mounted.kind, "fuse.passthroughfs");
+        assert_has(
+            &mounted.options,
+            &["nosuid", "nodev", "noexec", "user_id=65534"],
+        );
         let mut read = Command::new("cat");
         read.arg(mountpoint.join("file")).uid(NOBODY).gid(NOBODY);
         assert_eq!(run(&mut read), "contents");
@@ -181,8 +172,11 @@ fn a_line_of_fstab_without_a_device() {
         run(machine
             .command("mount", User::Root)
             .args(["-a", "-t", "fuse.tmpfs"]));
-        let (kind, source, _) = mounted(&mountpoint).unwrap();
-        assert_eq!((&*kind, &*source), ("fuse.tmpfs", "scratch"));
+        let mounted = common::mountinfo_of(&mountpoint).unwrap();
+        assert_eq!(
+            (&*mounted.kind, &*mounted.source),
+            ("fuse.tmpfs", "scratch")
+        );
         fs::write(mountpoint.join("file"), "text").unwrap();
         machine.umount(&mountpoint, User::Root);
     });
@@ -239,8 +233,8 @@ fn by_type_and_by_name() {
             ),
         ] {
             run(machine.command(helper, User::Root).args(arguments));
-            let (found, ..) = mounted(&mountpoint).expect(arguments[0]);
-            assert_eq!(found, kind, "{helper} {arguments:?}");
+            let mounted = common::mountinfo_of(&mountpoint).expect(arguments[0]);
+            assert_eq!(mounted.kind, kind, "{helper} {arguments:?}");
             libfuse3::listdir(&mountpoint).unwrap();
             machine.umount(&mountpoint, User::Root);
         }
@@ -255,9 +249,9 @@ fn with_another_user() {
         let mut mount = machine.command("mount", User::Root);
         mount.args(["-t", "fuse.tmpfs", "-o", "setuid=nobody", "none"]);
         run(mount.arg(&mountpoint));
-        let (kind, _, options) = mounted(&mountpoint).unwrap();
-        assert_eq!(kind, "fuse.tmpfs");
-        assert_has(&options, &["user_id=65534"]);
+        let mounted = common::mountinfo_of(&mountpoint).unwrap();
+        assert_eq!(mounted.kind, "fuse.tmpfs");
+        assert_has(&mounted.options, &["user_id=65534"]);
         machine.umount(&mountpoint, User::Root);
     });
 }
@@ -274,6 +268,6 @@ fn what_cannot_be_mounted_is_a_failure_of_mount() {
         unknown.args(["-t", "fuse.tmpfs", "-o", "no_such_option", "none"]);
         let message = failure(&finish(unknown.arg(&mountpoint)));
         assert!(message.contains("no_such_option"), "{message}");
-        assert_eq!(mounted(&mountpoint), None);
+        assert!(!common::is_mounted(&mountpoint));
     });
 }

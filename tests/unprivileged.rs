@@ -20,6 +20,8 @@ use std::thread;
 
 use common::TimeLimit;
 use common::memfs::MemFs;
+use libfuse3::ExitReason;
+use libfuse3::MountOptions;
 use libfuse3::Session;
 use libfuse3::Unmount;
 use namespace::Namespace;
@@ -28,10 +30,19 @@ use rustix::mount::UnmountFlags;
 
 const ROLE: &str = "LIBFUSE3_TEST_ROLE";
 const DIRECTORIES: &str = "LIBFUSE3_TEST_DIRECTORIES";
+const OPTIONS: &str = "LIBFUSE3_TEST_OPTIONS";
+const CONF: &str = "/etc/fuse.conf";
 const NOBODY: u32 = 65_534;
+/// Somebody else: daemon.
+const OTHER: u32 = 1;
 
 /// Starts this program again as nobody, in a role.
 fn start(namespace: &Namespace, role: &str, directories: &Path) -> Child {
+    start_with(namespace, role, directories, "")
+}
+
+/// The same, with these mount options.
+fn start_with(namespace: &Namespace, role: &str, directories: &Path, options: &str) -> Child {
     // The directory of the build need not be open to everybody. And what this process has open for writing
     // could not be run while another test starts a child. In a chroot, the path of this program is another
     // one inside of the namespace.
@@ -44,6 +55,7 @@ fn start(namespace: &Namespace, role: &str, directories: &Path) -> Child {
     let mut command = Command::new(program);
     command.args(["another_process", "--exact", "--nocapture"]);
     command.env(ROLE, role).env(DIRECTORIES, directories);
+    command.env(OPTIONS, options);
     command.uid(NOBODY).gid(NOBODY).current_dir("/");
     command.stdin(Stdio::null()).spawn().unwrap()
 }
@@ -57,9 +69,128 @@ fn another_process() {
     let directories = PathBuf::from(std::env::var_os(DIRECTORIES).unwrap());
     match role.as_str() {
         "mounts while another unmounts" => mount_while_another_unmounts(&directories),
+        "serves" => serve(&directories),
         _ => panic!("{role}: unknown"),
     }
     std::process::exit(0);
+}
+
+/// Until somebody unmounts.
+fn serve(directory: &Path) {
+    let options = std::env::var(OPTIONS).unwrap();
+    let session = Session::builder(MemFs::default());
+    let session = session.options(MountOptions::empty().with_list(options));
+    let session = session.mount(directory).unwrap().spawn().unwrap();
+    assert_eq!(session.join().unwrap(), ExitReason::Unmounted);
+}
+
+/// A mount of nobody's, by another process.
+struct Served {
+    child: Child,
+    dir: PathBuf,
+}
+
+impl Served {
+    fn new(namespace: &Namespace, options: &str) -> Self {
+        let name = format!("with {options}");
+        let dir = namespace.directory(&name, User::Nobody, 0o755);
+        let mut child = start_with(namespace, "serves", &dir, options);
+        let mut ended = None;
+        let mounted = common::wait_until(common::PATIENCE, || {
+            ended = child.try_wait().unwrap();
+            ended.is_some() || common::is_mounted(&dir)
+        });
+        assert!(mounted && ended.is_none(), "{options}: {ended:?}");
+        Self { child, dir }
+    }
+
+    /// Whether a user can make a file in it, and read it.
+    fn lets_in(&self, user: u32) -> bool {
+        const SCRIPT: &str = r#"echo text > "$0" && cat "$0" && rm "$0""#;
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT]).arg(self.dir.join("file"));
+        let output = program::finish(command.uid(user).gid(user).current_dir("/"));
+        let (out, err) = (program::text(&output.stdout), program::text(&output.stderr));
+        match output.status.success() {
+            true => assert_eq!(out, "text\n"),
+            false => assert!(err.contains("ermission denied"), "{err}"),
+        }
+        output.status.success()
+    }
+
+    fn unmount(mut self) {
+        let mut message = String::new();
+        let unmounted = common::wait_until(common::PATIENCE, || {
+            let mut fusermount = Command::new("fusermount3");
+            fusermount.arg("-u").arg(&self.dir).uid(NOBODY).gid(NOBODY);
+            let output = program::finish(fusermount.current_dir("/"));
+            message = program::text(&output.stderr);
+            output.status.success()
+        });
+        assert!(unmounted, "{message}");
+        let ended = common::wait_until(common::PATIENCE, || {
+            self.child.try_wait().unwrap().is_some()
+        });
+        assert!(ended && self.child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_mount_is_for_the_user_alone_who_mounts() {
+    namespace::alone(|namespace| {
+        namespace.set_device_mode(0o666);
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        let served = Served::new(namespace, "");
+        let found = [NOBODY, 0, OTHER].map(|user| served.lets_in(user));
+        assert_eq!(found, [true, false, false]);
+        served.unmount();
+    });
+}
+
+#[test]
+fn others_are_let_in_where_that_is_allowed() {
+    namespace::alone(|namespace| {
+        if !Path::new(CONF).exists() {
+            return common::skip(format_args!("no {CONF} to put another in the place of"));
+        }
+        namespace.set_device_mode(0o666);
+        namespace.replace(CONF, &namespace.file("allowing", "user_allow_other\n"));
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        for (options, expected) in [
+            ("allow_root", [true, true, false]),
+            ("allow_other", [true, true, true]),
+        ] {
+            let served = Served::new(namespace, options);
+            let found = [NOBODY, 0, OTHER].map(|user| served.lets_in(user));
+            assert_eq!(found, expected, "{options}");
+            served.unmount();
+        }
+    });
+}
+
+/// fusermount3, as root, looks whether the mount is dead: it has to be let in.
+#[test]
+fn a_killed_process_leaves_no_mount_with_auto_unmount() {
+    namespace::alone(|namespace| {
+        if !Path::new(CONF).exists() {
+            return common::skip(format_args!("no {CONF} to put another in the place of"));
+        }
+        namespace.set_device_mode(0o666);
+        namespace.replace(CONF, &namespace.file("allowing", "user_allow_other\n"));
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        for options in ["auto_unmount,allow_root", "auto_unmount,allow_other"] {
+            let mut served = Served::new(namespace, options);
+            assert!(served.lets_in(NOBODY));
+            served.child.kill().unwrap();
+            served.child.wait().unwrap();
+            let gone = common::wait_until(common::PATIENCE, || !common::is_mounted(&served.dir));
+            assert!(gone, "{options}: still mounted");
+        }
+        // The usual way to end is not in its way.
+        let served = Served::new(namespace, "auto_unmount");
+        assert!(served.lets_in(NOBODY));
+        served.unmount();
+    });
 }
 
 /// The child that is to become fusermount3 has a copy of a file on a mount that nobody answers for, and

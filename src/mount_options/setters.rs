@@ -128,6 +128,10 @@ impl MountOptions {
 impl MountOptions {
     /// Unmount when the process ends, however it does.
     ///
+    /// For users other than root this takes [`allow_root`](Self::allow_root) or
+    /// [`allow_other`](Self::allow_other), too: `fusermount3`, which is root, looks whether the mount is
+    /// dead, and nobody lets it look otherwise (libfuse issue 1491).
+    ///
     /// Before libfuse 3.15 `fusermount3` then mounts for root, too, and with it what `fusermount3` does not
     /// know is lost: SELinux contexts.
     #[must_use]

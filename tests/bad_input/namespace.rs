@@ -62,7 +62,7 @@ pub(crate) fn alone(test: impl FnOnce(&Namespace) + Send) {
 
 /// The FUSE mounts that this thread sees.
 fn fuse_mounts() -> Vec<String> {
-    let table = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    let table = common::mountinfo();
     let mounts = table.lines().filter_map(|line| {
         let (mount, about) = line.split_once(" - ")?;
         let kind = about.split(' ').next()?;

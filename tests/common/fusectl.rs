@@ -16,7 +16,7 @@ pub(crate) use require_fusectl;
 
 /// Where the control file system is mounted.
 pub(crate) fn fusectl() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("/proc/self/mountinfo");
+    let mounts = super::mountinfo();
     let mount = mounts.lines().find(|mount| mount.contains(" - fusectl "))?;
     mount.split(' ').nth(4).map(PathBuf::from)
 }

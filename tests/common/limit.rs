@@ -185,7 +185,7 @@ fn abort_process() -> ! {
 
 /// Whether this process can abort the connections of its mounts.
 pub(crate) fn can_abort() -> bool {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("/proc/self/mountinfo");
+    let mounts = super::mountinfo();
     geteuid().is_root() || mounts.lines().any(|mount| mount.contains(" - fusectl "))
 }
 

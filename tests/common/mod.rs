@@ -59,6 +59,7 @@ pub(crate) use mount::MountDir;
 pub(crate) use mount::Mounted;
 pub(crate) use mount::mount;
 pub(crate) use mount::mount_with;
+pub(crate) use mount::mountinfo;
 pub(crate) use mount::mountinfo_line;
 pub(crate) use mount::mountinfo_of;
 pub(crate) use mount::try_mount_with;

@@ -1,6 +1,7 @@
 //! A mounted file system that goes away by itself.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -206,15 +207,33 @@ pub(crate) struct MountInfo {
     pub(crate) options: String,
 }
 
-/// What is mounted on a path, which must have no blanks in it, as far as this thread sees.
+/// `/proc/self/mountinfo` as this thread sees it. What is mounted there need not have names in UTF-8.
+pub(crate) fn mountinfo() -> String {
+    let mounts = fs::read("/proc/thread-self/mountinfo").expect("mountinfo");
+    String::from_utf8_lossy(&mounts).into_owned()
+}
+
+/// A path as it stands there.
+fn as_in_mountinfo(path: &Path) -> String {
+    let mut escaped = Vec::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\\' => escaped.extend(format!("\\{byte:03o}").bytes()),
+            _ => escaped.push(*byte),
+        }
+    }
+    String::from_utf8_lossy(&escaped).into_owned()
+}
+
+/// What is mounted on a path, as far as this thread sees.
 pub(crate) fn mountinfo_of(path: &Path) -> Option<MountInfo> {
-    let mounts = fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo");
+    let (mounts, path) = (mountinfo(), as_in_mountinfo(path));
     let mut lines = mounts.lines().rev();
     lines.find_map(|line| {
         // 36 35 98:0 /root /mountpoint options tag.. - type source superoptions
         let mut fields = line.split(' ');
         let (major, minor) = fields.nth(2)?.split_once(':')?;
-        if Path::new(fields.nth(1)?) != path {
+        if fields.nth(1)? != path {
             return None;
         }
         let options = fields.next()?;
@@ -232,12 +251,11 @@ pub(crate) fn mountinfo_of(path: &Path) -> Option<MountInfo> {
 /// The line of `/proc/self/mountinfo` on a mount, without what differs between any two: numbers, the path,
 /// propagation.
 pub(crate) fn mountinfo_line(path: &Path) -> Option<String> {
-    let mounts = fs::read("/proc/thread-self/mountinfo").expect("mountinfo");
-    let mounts = String::from_utf8_lossy(&mounts).into_owned();
+    let (mounts, path) = (mountinfo(), as_in_mountinfo(path));
     let mut lines = mounts.lines().rev();
     lines.find_map(|line| {
         let (mount, about) = line.split_once(" - ")?;
         let fields: Vec<_> = mount.split(' ').collect();
-        (Path::new(fields[4]) == path).then(|| format!("{} {} - {about}", fields[3], fields[5]))
+        (fields[4] == path).then(|| format!("{} {} - {about}", fields[3], fields[5]))
     })
 }
