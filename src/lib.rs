@@ -91,6 +91,8 @@ pub use operations::Operations;
 pub use raw::BackingFile;
 pub use raw::BackingId;
 pub use raw::PollHandle;
+pub use raw::reset_log_func;
+pub use raw::set_log_func;
 pub use reply::ReaddirToken;
 pub use sd_notify::sd_notify;
 pub use session::BackgroundSession;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 use bytes::Bytes;
@@ -34,7 +35,7 @@ use crate::request::Request;
 
 /// A name, without an allocation if it is of a usual length. No longer than that: a message is moved
 /// several times between callback and handler.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Name(SmallVec<[u8; 24]>);
 
 impl Name {
@@ -44,6 +45,12 @@ impl Name {
 
     pub(crate) fn as_os_str(&self) -> &OsStr {
         OsStr::from_bytes(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_os_str().fmt(f)
     }
 }
 

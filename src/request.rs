@@ -7,7 +7,9 @@ use crate::Inode;
 use crate::RequestContext;
 use crate::Result;
 use crate::message::Kind;
+use crate::message::Operation;
 use crate::raw::RawRequest;
+use crate::raw::request_line;
 use crate::reply::Reply;
 
 /// What is known of a request without its arguments.
@@ -45,8 +47,8 @@ impl Request {
     #[inline]
     pub(crate) fn answer<R: Reply>(self, result: Result<R>) -> Result<()> {
         let info = self.info();
-        if log::log_enabled!(log::Level::Trace) {
-            info.trace(&result);
+        if self.is_traced() {
+            self.trace("->", &result);
         }
         let sent = match result {
             Ok(reply) => reply.send(self.0, &info),
@@ -56,6 +58,24 @@ impl Request {
             info.warn_of_refusal(errno);
         }
         sent
+    }
+
+    /// Whether somebody wants to see each request and its answer.
+    #[inline]
+    pub(crate) fn is_traced(&self) -> bool {
+        log::log_enabled!(log::Level::Trace) || self.0.session().is_debugging()
+    }
+
+    /// Shows what is asked for.
+    #[cold]
+    pub(crate) fn trace_operation(&self, operation: &Operation) {
+        self.trace("<-", operation);
+    }
+
+    #[cold]
+    fn trace(&self, direction: &str, what: &dyn fmt::Debug) {
+        let (info, is_debugging) = (self.info(), self.0.session().is_debugging());
+        request_line(is_debugging, format_args!("{direction} {info}: {what:?}"));
     }
 
     /// Gives up what answers the request, for answers that are made on another thread.
@@ -74,11 +94,6 @@ impl RequestInfo {
             uid: 0,
             pid: 0,
         }
-    }
-
-    #[cold]
-    fn trace(&self, result: &dyn fmt::Debug) {
-        log::trace!("{self}: {result:?}");
     }
 
     #[cold]

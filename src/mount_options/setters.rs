@@ -139,7 +139,9 @@ impl MountOptions {
         self.with("auto_unmount")
     }
 
-    /// libfuse logs each request and reply.
+    /// libfuse logs each request and reply, and this library what a handler is asked and what it answers:
+    /// to the function of [`set_log_func`](crate::set_log_func); else to the `log` crate if its level is
+    /// debug, trace for our own lines; else to standard error.
     #[must_use]
     pub fn debug(self) -> Self {
         self.with("debug")

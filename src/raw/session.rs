@@ -87,6 +87,8 @@ pub(crate) struct RawSession {
     /// What it has asked for in vain.
     refused: OnceLock<String>,
     kill_suidgid: OnceLock<KillSuidgid>,
+    /// The option `debug` was given.
+    is_debugging: bool,
     /// `max_read` of the mount options, which libfuse wants repeated in INIT.
     max_read: u32,
     pub(super) repair: InitRepair,
@@ -122,6 +124,9 @@ impl RawSession {
             wanted: OnceLock::new(),
             refused: OnceLock::new(),
             kill_suidgid: OnceLock::new(),
+            is_debugging: arguments
+                .iter()
+                .any(|argument| argument.as_c_str() == c"debug"),
             max_read,
             repair: InitRepair::default(),
             is_mounted: AtomicBool::new(false),
@@ -274,6 +279,12 @@ impl RawSession {
         }
         self.init_result.get_or_init(|| result);
         self.init_done.notify(usize::MAX);
+    }
+
+    /// Whether requests and replies are to be shown.
+    #[inline]
+    pub(crate) fn is_debugging(&self) -> bool {
+        self.is_debugging
     }
 
     /// What the file system has asked for in vain.

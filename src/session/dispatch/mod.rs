@@ -28,6 +28,7 @@ use crate::Operations;
 use crate::Result;
 use crate::message::Message;
 use crate::message::Operation;
+use crate::raw::request_line;
 use crate::request::Request;
 
 /// Works on a message: at once, if there is room for one more handler.
@@ -48,6 +49,12 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
         // Never waits its turn: the kernel frees memory with it.
         Message::Forget(list) => {
             let info = in_flight::forget_info(&list);
+            if log::log_enabled!(log::Level::Trace) || shared.raw.is_debugging() {
+                request_line(
+                    shared.raw.is_debugging(),
+                    format_args!("<- forget: {list:?}"),
+                );
+            }
             in_flight::start(shared, info, Arc::clone(shared).forget(list));
         }
         // Never waits its turn: handlers may wait for it.
@@ -58,6 +65,9 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
 /// Starts the handler of an operation.
 #[inline]
 pub(super) fn handle<O: Operations>(shared: &Arc<Hold<O>>, request: Request, operation: Operation) {
+    if request.is_traced() {
+        request.trace_operation(&operation);
+    }
     let info = request.info();
     let this = Arc::clone(shared);
     // A future for each operation, as large as that operation needs.
