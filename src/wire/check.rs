@@ -7,6 +7,7 @@ use super::IN_HEADER;
 use super::InHeader;
 use super::MAJOR;
 use super::Opcode;
+use super::extensions;
 use super::u32_at;
 use crate::Errno;
 
@@ -87,7 +88,13 @@ pub(crate) fn check(message: &[u8]) -> Verdict {
     let body = &message[IN_HEADER..];
     let is_sound = match opcode {
         Opcode::Init => return check_init(body),
-        _ => is_sound(opcode, body),
+        _ => body
+            .len()
+            .checked_sub(header.extensions)
+            .map(|len| body.split_at(len))
+            .is_some_and(|(body, extensions)| {
+                is_sound(opcode, body) && extensions::are_sound(extensions)
+            }),
     };
     match opcode {
         _ if is_sound => Verdict::Accept,
@@ -169,6 +176,22 @@ mod tests {
             verdict(Opcode::Getxattr, b"\0\0\0\0\0\0\0\0a\0"),
             Verdict::Accept
         );
+    }
+
+    #[test]
+    fn extensions_are_no_part_of_the_body() {
+        // Eight bytes of extensions: one without contexts.
+        let extended = |body: &[u8], units: u16| {
+            let mut message = message(Opcode::Lookup as u32, body);
+            message[36..38].copy_from_slice(&units.to_ne_bytes());
+            check(&message)
+        };
+        let refused = Verdict::Refuse(Errno::EINVAL);
+        let whole = b"name\0\x08\0\0\0\0\0\0\0";
+        assert_eq!(extended(whole, 1), Verdict::Accept);
+        assert_eq!(extended(whole, 2), refused);
+        assert_eq!(extended(b"name\x08\0\0\0\0\0\0\0", 1), refused);
+        assert_eq!(extended(b"name\0\x09\0\0\0\0\0\0\0", 1), refused);
     }
 
     #[test]

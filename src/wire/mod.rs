@@ -4,6 +4,7 @@
 //! All numbers are in the byte order of this machine.
 
 mod check;
+mod extensions;
 mod opcode;
 
 pub(crate) use check::Verdict;
@@ -27,6 +28,8 @@ pub(crate) struct InHeader {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) pid: u32,
+    /// How many bytes of extensions follow the body.
+    pub(crate) extensions: usize,
 }
 
 impl InHeader {
@@ -40,6 +43,7 @@ impl InHeader {
             uid: u32_at(message, 24)?,
             gid: u32_at(message, 28)?,
             pid: u32_at(message, 32)?,
+            extensions: usize::from(u16_at(message, 36)?) * 8,
         })
         .filter(|_| message.len() >= IN_HEADER)
     }
@@ -52,6 +56,10 @@ pub(crate) fn failure(unique: u64, errno: i32) -> [u8; OUT_HEADER] {
     message[4..8].copy_from_slice(&errno.wrapping_neg().to_ne_bytes());
     message[8..].copy_from_slice(&unique.to_ne_bytes());
     message
+}
+
+fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
 
 pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {

@@ -331,6 +331,19 @@ fn requests_that_the_kernel_never_sends() {
         send(&ours, &request(opcode, 8, 1, body));
         assert_eq!(receive(&ours), (8, expected, vec![]), "{opcode} {body:?}");
     }
+    // A security context without its name, and a whole one, which libfuse passes over where nobody has
+    // asked for it.
+    for (name, expected) in [(&b""[..], libc::EINVAL), (b"security.x\0vv\0\0\0", 0)] {
+        let len = 16 + name.len() as u32;
+        let mut body = b"data\0".to_vec();
+        body.extend([len, 1, 2, 0].map(u32::to_ne_bytes).concat());
+        body.extend(name);
+        let mut message = request(LOOKUP, 16, 1, &body);
+        message[36..38].copy_from_slice(&(len as u16 / 8).to_ne_bytes());
+        send(&ours, &message);
+        let (unique, error, _) = receive(&ours);
+        assert_eq!((unique, error), (16, expected));
+    }
     // Nobody answers that.
     send(&ours, &request(FORGET, 10, 1, b"short"));
     send(&ours, &request(LOOKUP, 12, 1, b"data\0"));
