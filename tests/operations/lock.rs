@@ -585,6 +585,27 @@ fn an_flock_ends_with_the_open_file() {
 }
 
 #[test]
+fn an_flock_of_another_process_is_in_the_way() {
+    require_fuse!();
+    let mounted = common::mount(Locker::new(FLOCK));
+    let other = Other::start(&mounted.join("file"), |file| {
+        flock(file, FlockOperation::LockExclusive)
+    });
+    let other = other.unwrap();
+    let opened = mounted.open();
+    let refused = flock(&opened, FlockOperation::NonBlockingLockShared);
+    assert_eq!(errno(refused), libc::EAGAIN);
+    // Not the owner of it: this gives nothing back.
+    flock(&opened, FlockOperation::Unlock).unwrap();
+    let refused = flock(&opened, FlockOperation::NonBlockingLockShared);
+    assert_eq!(errno(refused), libc::EAGAIN);
+    // It goes with the process.
+    drop(other);
+    flock(&opened, FlockOperation::LockShared).unwrap();
+    assert_quiet();
+}
+
+#[test]
 fn an_interrupted_sleeping_flock_is_eintr() {
     require_fuse!();
     let mounted = common::mount(Locker::new(FLOCK));
