@@ -37,6 +37,7 @@ use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
 use crate::common::require_fuse;
+use crate::newer::require_libfuse;
 use crate::scripted::Cached;
 use crate::scripted::Call;
 use crate::scripted::HANDLE;
@@ -907,9 +908,7 @@ pub(crate) fn libfuse_at_least(wanted: [u32; 3]) -> bool {
 #[test]
 fn noflush_leaves_flush_out() {
     require_fuse!();
-    if !libfuse_at_least([3, 11, 0]) {
-        return common::skip("libfuse is too old for noflush");
-    }
+    require_libfuse!(3, 11, 0);
     let mut fs = Scripted::with_file(0);
     answer!(
         fs.open = || Ok(FileInfo {

@@ -22,6 +22,7 @@ use crate::common;
 use crate::common::assert_quiet;
 use crate::common::require_fuse;
 use crate::file::libfuse_at_least;
+use crate::newer::require_libfuse;
 use crate::scripted::Call;
 use crate::scripted::Scripted;
 use crate::scripted::answer;
@@ -119,9 +120,7 @@ fn the_kernel_clears_by_setattr_unless_asked_not_to() {
 #[test]
 fn the_file_system_is_told_when_to_clear_if_it_asks_for_it() {
     require_fuse!();
-    if !libfuse_at_least([3, 17, 0]) {
-        return common::skip("this libfuse has no HANDLE_KILLPRIV_V2");
-    }
+    require_libfuse!(3, 17, 0);
     for by in By::all() {
         let asked_for = Capabilities::HANDLE_KILLPRIV_V2 | Capabilities::ATOMIC_O_TRUNC;
         let mounted = common::mount(with_program(asked_for));

@@ -41,12 +41,14 @@ use crate::scripted::this_caller;
 /// Returns from a test of something that this libfuse is too old for; says so.
 macro_rules! require_libfuse {
     ($($number:literal),*) => {
-        if !libfuse_at_least([$($number),*]) {
-            common::skip(format_args!("libfuse {} is too old", libfuse3::libfuse_version()));
+        if !$crate::file::libfuse_at_least([$($number),*]) {
+            $crate::common::skip(format_args!("libfuse {} is too old", libfuse3::libfuse_version()));
             return;
         }
     };
 }
+
+pub(crate) use require_libfuse;
 
 // ---- tmpfile -----------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use libfuse3::Capabilities;
 use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
@@ -205,16 +204,8 @@ fn an_unknown_inode_needs_no_invalidation() {
 #[test]
 fn invalidating_writes_first_what_is_not_written() {
     require_fuse!();
-    let (mut fs, _) = cached();
-    answer!(fs.init = |conn| conn.want(Capabilities::WRITEBACK_CACHE));
-    answer!(fs.write = |_, data| Ok(data.len()));
-    answer!(
-        fs.setattr = |_, _| Ok(EntryAttributes {
-            size: 10,
-            ..file(2)
-        })
-    );
-    let mounted = common::mount(fs);
+    let (fs, _) = cached();
+    let mounted = common::mount(fs.with_writeback(10));
     let opened = File::options()
         .write(true)
         .open(mounted.join("file"))

@@ -131,16 +131,7 @@ fn what_is_not_cached_is_not_retrieved() {
 #[test]
 fn what_is_not_written_yet_is_retrieved() {
     require_fuse!();
-    let mut fs = with_file(4096);
-    answer!(fs.init = |conn| conn.want(Capabilities::WRITEBACK_CACHE));
-    answer!(fs.write = |_, data| Ok(data.len()));
-    answer!(
-        fs.setattr = |_, _| Ok(EntryAttributes {
-            size: 4096,
-            ..file(2)
-        })
-    );
-    let mounted = common::mount(fs);
+    let mounted = common::mount(with_file(4096).with_writeback(4096));
     let opened = File::options()
         .write(true)
         .open(mounted.join("file"))

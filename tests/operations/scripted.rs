@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use libfuse3::AccessFlags;
+use libfuse3::Capabilities;
 use libfuse3::ConnInfo;
 use libfuse3::CopyFileRange;
 use libfuse3::Data;
@@ -208,6 +209,14 @@ impl Scripted {
         answer!(fs.open = || Ok(FileInfo::new(HANDLE)));
         answer!(fs.flush = || Ok(()));
         fs
+    }
+
+    /// Has the kernel collect writes, of which all are taken; the file stays as long as this.
+    pub(crate) fn with_writeback(mut self, size: u64) -> Self {
+        answer!(self.init = |conn| conn.want(Capabilities::WRITEBACK_CACHE));
+        answer!(self.write = |_, data| Ok(data.len()));
+        answer!(self.setattr = move |_, _| Ok(EntryAttributes { size, ..file(2) }));
+        self
     }
 
     /// What `getattr` and `lookup` shall answer about an inode from now on.
