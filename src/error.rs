@@ -54,6 +54,10 @@ pub enum Error {
     #[error("cannot take requests from that descriptor: {0}")]
     CustomIo(String),
 
+    /// A session that C has made cannot be run: [`LowlevelOps::adopt`](crate::LowlevelOps::adopt).
+    #[error("cannot run that fuse_session: {0}")]
+    Adopt(&'static str),
+
     /// The loaded libfuse is not one that this program can work with.
     #[error(
         "this program was built with the headers of libfuse {headers} but runs with libfuse {loaded}, \

@@ -100,6 +100,7 @@ pub use session::CustomIo;
 pub use session::ExitReason;
 pub use session::InFlightReport;
 pub use session::InFlightRequest;
+pub use session::LowlevelOps;
 pub use session::Session;
 pub use session::SessionBuilder;
 pub use session::SessionHandle;

@@ -329,3 +329,31 @@ fn flags_of_ioctl_have_the_numbers_of_the_headers() {
         assert_eq!(u64::from(ours.bits()), bits, "{name}");
     }
 }
+
+/// Checked in, made from the headers of 3.14.0.
+const BINDINGS: &str = include_str!("../libfuse-sys/src/prebuilt.rs");
+
+#[test]
+fn functions_without_a_place_can_be_called_through_sys() {
+    if cfg!(any(not(libfuse_since = "3.14"), libfuse_since = "3.14.1")) {
+        return; // Whose bindings are not at hand here.
+    }
+    // What bindgen has nothing to bind to: a `va_list`, and macros.
+    let need_c = ["fuse_set_log_func", "fuse_static_assert"];
+    let declared: BTreeSet<_> = headers()
+        .iter()
+        .flat_map(|(_, code)| functions(code))
+        .collect();
+    let mut checked = 0;
+    for name in rows()
+        .into_iter()
+        .filter(|row| row.here.is_empty())
+        .flat_map(|row| row.c)
+    {
+        if declared.contains(name) && !need_c.contains(&name) {
+            assert!(defines(BINDINGS, &["pub fn "], name), "no {name} in sys");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 5, "only {checked}");
+}

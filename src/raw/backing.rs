@@ -109,6 +109,7 @@ impl RequestContext {
     /// | [`Errno::EPERM`] | this process lacks `CAP_SYS_ADMIN` |
     /// | [`Errno::ELOOP`] | the file is on a file system that is itself stacked on another, such as overlayfs: see [`ConnInfo::set_max_backing_stack_depth`](crate::ConnInfo::set_max_backing_stack_depth) |
     /// | [`Errno::ENODEV`] | the session has ended |
+    /// | [`Errno::ENOTCONN`] | C has made the session, and [`LowlevelOps::set_session`](crate::LowlevelOps::set_session) was not called |
     ///
     /// Each of these leaves the way open to answer without a number, and be asked for each read and write.
     #[doc(alias = "fuse_passthrough_open")]
@@ -126,6 +127,7 @@ impl RawSession {
         if !agreed {
             return Err(Errno::EOPNOTSUPP);
         }
+        self.is_known()?;
         let _use = self.begin_use()?;
         let map = BackingMap {
             fd: file.as_raw_fd(),

@@ -19,6 +19,7 @@ impl RawSession {
     /// Before INIT libfuse takes the protocol for too old to have notifications.
     fn begin_notify(&self) -> Result<Use<'_>> {
         self.init_result().ok_or(Errno::ENOTCONN)??;
+        self.is_known()?;
         self.begin_use()
     }
 

@@ -24,6 +24,7 @@ use super::args::Args;
 use super::callbacks;
 use super::conn_info_opts::RawConnInfoOpts;
 use super::custom_io::Connection;
+use super::foreign::Foreign;
 use super::inbox::Inbox;
 use super::init_repair::InitRepair;
 use super::io_uring;
@@ -71,10 +72,13 @@ impl KillSuidgid {
 ///
 /// # Invariants
 ///
-/// `session` is set once, before anybody else sees the value, and valid until the value is dropped.
-/// The address of the value does not change: it is libfuse's `userdata`.
+/// `session` is set once, before anybody else sees the value, and valid until the value is dropped; but
+/// for one that C has made, which is null until C has told it, and valid until C destroys it. The address
+/// of the value does not change: it is libfuse's `userdata`.
 pub(crate) struct RawSession {
-    session: AtomicPtr<sys::fuse_session>,
+    pub(super) session: AtomicPtr<sys::fuse_session>,
+    /// Who has made the session in our place, and unmounts and destroys it.
+    pub(super) foreign: Option<Foreign>,
     sender: Sender<Message>,
     init: InitHook,
     conn_info_opts: Option<Arc<RawConnInfoOpts>>,
@@ -93,7 +97,7 @@ pub(crate) struct RawSession {
     max_read: u32,
     pub(super) repair: InitRepair,
     /// libfuse has mounted, and is to unmount.
-    is_mounted: AtomicBool,
+    pub(super) is_mounted: AtomicBool,
     pub(crate) retrievals: Retrievals,
     /// What requests come from in place of the kernel.
     pub(super) io: OnceLock<Connection>,
@@ -112,30 +116,10 @@ impl RawSession {
         init: InitHook,
         conn_info_opts: Option<Arc<RawConnInfoOpts>>,
     ) -> Result<Arc<Self>, Error> {
-        version::check()?;
-        let this = Arc::new(Self {
-            session: AtomicPtr::new(ptr::null_mut()),
-            sender,
-            init,
-            conn_info_opts,
-            init_result: OnceLock::new(),
-            init_done: Event::new(),
-            capable: OnceLock::new(),
-            wanted: OnceLock::new(),
-            refused: OnceLock::new(),
-            kill_suidgid: OnceLock::new(),
-            is_debugging: arguments
-                .iter()
-                .any(|argument| argument.as_c_str() == c"debug"),
-            max_read,
-            repair: InitRepair::default(),
-            is_mounted: AtomicBool::new(false),
-            retrievals: Retrievals::default(),
-            io: OnceLock::new(),
-            users: AtomicUsize::new(0),
-            unused: Event::new(),
-            closed: Mutex::new(false),
-        });
+        let is_debugging = arguments
+            .iter()
+            .any(|argument| argument.as_c_str() == c"debug");
+        let this = Self::unmade(max_read, sender, init, conn_info_opts, is_debugging, None)?;
         let _guard = MOUNT_LOCK.lock();
         let (session, message) = log::capture(|| {
             let mut args = Args::new(arguments);
@@ -158,6 +142,40 @@ impl RawSession {
         this.session.store(session, Ordering::Release);
         io_uring::refuse(arguments);
         Ok(this)
+    }
+
+    /// All but libfuse's part of it.
+    pub(super) fn unmade(
+        max_read: u32,
+        sender: Sender<Message>,
+        init: InitHook,
+        conn_info_opts: Option<Arc<RawConnInfoOpts>>,
+        is_debugging: bool,
+        foreign: Option<Foreign>,
+    ) -> Result<Arc<Self>, Error> {
+        version::check()?;
+        Ok(Arc::new(Self {
+            session: AtomicPtr::new(ptr::null_mut()),
+            foreign,
+            sender,
+            init,
+            conn_info_opts,
+            init_result: OnceLock::new(),
+            init_done: Event::new(),
+            capable: OnceLock::new(),
+            wanted: OnceLock::new(),
+            refused: OnceLock::new(),
+            kill_suidgid: OnceLock::new(),
+            is_debugging,
+            max_read,
+            repair: InitRepair::default(),
+            is_mounted: AtomicBool::new(false),
+            retrievals: Retrievals::default(),
+            io: OnceLock::new(),
+            users: AtomicUsize::new(0),
+            unused: Event::new(),
+            closed: Mutex::new(false),
+        }))
     }
 
     /// Mounts on `path`, which must be absolute; nothing is mounted on `/dev/fd/N`, a descriptor that
@@ -192,8 +210,12 @@ impl RawSession {
 
     /// The descriptor of the connection; -1 when not mounted.
     pub(crate) fn fd(&self) -> i32 {
+        let session = self.as_ptr();
+        if session.is_null() {
+            return -1;
+        }
         // SAFETY: the session is valid, by the invariants.
-        unsafe { sys::fuse_session_fd(self.as_ptr()) }
+        unsafe { sys::fuse_session_fd(session) }
     }
 
     /// What one thread receives with.
@@ -243,6 +265,9 @@ impl RawSession {
 
     #[cold]
     fn send(&self, message: Message) {
+        if let Some(foreign) = &self.foreign {
+            return foreign.message(message);
+        }
         // Refused at the end of the session only, when dropping it answers the request.
         if let Err(refused) = self.sender.try_send(message) {
             ::log::debug!("a request after the end of the session: {refused}");
@@ -277,6 +302,10 @@ impl RawSession {
         if let Some(what) = info.refused.take() {
             self.refused.get_or_init(|| what);
         }
+        let result = match &self.foreign {
+            Some(foreign) => foreign.init(info, result),
+            None => result,
+        };
         self.init_result.get_or_init(|| result);
         self.init_done.notify(usize::MAX);
     }
@@ -344,8 +373,19 @@ impl RawSession {
 
     /// From here on libfuse keeps quiet about replies that the kernel does not want.
     pub(crate) fn exit(&self) {
+        if self.is_of_c() {
+            return; // Which may have it run again.
+        }
         // SAFETY: any thread may set the flag.
         unsafe { sys::fuse_session_exit(self.as_ptr()) };
+    }
+
+    /// `ENOTCONN` if C has made the session, and has not told which one it is.
+    pub(super) fn is_known(&self) -> Result<()> {
+        match self.as_ptr().is_null() {
+            true => Err(Errno::ENOTCONN),
+            false => Ok(()),
+        }
     }
 
     /// Keeps the session's descriptor open while the value lives. `ENODEV` once it is closed.
@@ -378,6 +418,9 @@ impl RawSession {
     /// Unmounts, if that is still to be done, and closes the descriptor. Nobody may use it any
     /// more.
     pub(crate) fn unmount(&self) {
+        if self.is_of_c() {
+            return;
+        }
         let _guard = MOUNT_LOCK.lock_to_unmount();
         if self.is_mounted.load(Ordering::Acquire) {
             // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does
@@ -397,7 +440,7 @@ impl RawSession {
 impl Drop for RawSession {
     fn drop(&mut self) {
         let session = self.as_ptr();
-        if !session.is_null() {
+        if !session.is_null() && !self.is_of_c() {
             // SAFETY: this was the last reference, so no request is unanswered and nobody reads.
             unsafe { sys::fuse_session_destroy(session) };
         }

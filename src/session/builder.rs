@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::CustomIo;
+use super::LowlevelOps;
 use super::Session;
 use crate::ConnInfoOpts;
 use crate::Error;
@@ -164,6 +165,27 @@ impl<O: Operations> SessionBuilder<O> {
             self.conn_info_opts,
             self.limits,
             mountpoint.as_ref(),
+        )
+    }
+
+    /// Hands the file system to C, which makes the session, mounts it and runs it.
+    ///
+    /// Nothing of libfuse is called and no thread started. Of the options two count: `max_read`, which
+    /// must be the same here as in the arguments that C gives to `fuse_session_new`, and `debug`, which has
+    /// requests and answers logged, but not libfuse's own lines. Of the rest what is about INIT and handlers
+    /// counts, and with [`LowlevelOps::adopt`] all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Version`] if the loaded libfuse does not fit; [`Error::InvalidOption`] for `max_read`.
+    #[doc(alias = "fuse_session_new")]
+    #[doc(alias = "fuse_lowlevel_ops")]
+    pub fn lowlevel_ops(self) -> Result<LowlevelOps<O>, Error> {
+        LowlevelOps::new(
+            self.operations,
+            &self.options,
+            self.conn_info_opts,
+            self.limits,
         )
     }
 

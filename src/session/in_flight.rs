@@ -18,10 +18,12 @@ use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use std::time::Duration;
 use std::time::Instant;
 
 use event_listener::Event;
 use smol::Task;
+use smol::Timer;
 
 use super::Hold;
 use super::dispatch;
@@ -43,6 +45,8 @@ pub(super) struct InFlight {
     queued: AtomicUsize,
     /// Told whenever a waiting handler has ended.
     ended: Event,
+    /// Told whenever a request is queued.
+    was_queued: Event,
 }
 
 #[derive(Default)]
@@ -127,6 +131,18 @@ impl InFlight {
         self.queued.store(state.queue.len(), Ordering::Release);
     }
 
+    /// Does the same again and again, for sessions without a reader that does. Never returns.
+    pub(super) async fn keep_answering_interrupted(&self, interval: Duration) {
+        loop {
+            let listener = self.was_queued.listen();
+            while self.queued.load(Ordering::Acquire) > 0 {
+                self.answer_interrupted();
+                Timer::after(interval).await;
+            }
+            listener.await;
+        }
+    }
+
     pub(super) fn report(&self) -> InFlightReport {
         let state = self.lock();
         let line = |info: &RequestInfo, since: Instant, queued| InFlightRequest {
@@ -172,6 +188,7 @@ pub(super) fn queue<O: Operations>(
     request.context().interrupt.watch();
     state.queue.push_back((request, operation, Instant::now()));
     in_flight.queued.store(state.queue.len(), Ordering::Release);
+    in_flight.was_queued.notify(usize::MAX);
     None
 }
 

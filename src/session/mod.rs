@@ -5,6 +5,7 @@ mod custom_io;
 mod dispatch;
 mod handle;
 mod in_flight;
+mod lowlevel_ops;
 mod mountpoint;
 mod receive;
 mod run;
@@ -19,6 +20,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use async_channel::Receiver;
+use async_channel::Sender;
 use smol::Executor;
 
 pub use builder::SessionBuilder;
@@ -27,6 +29,7 @@ pub use handle::SessionHandle;
 pub use in_flight::InFlightReport;
 pub use in_flight::InFlightRequest;
 pub(crate) use in_flight::current_inodes;
+pub use lowlevel_ops::LowlevelOps;
 pub use run::ExitReason;
 pub(crate) use run::Phase;
 pub use spawn::BackgroundSession;
@@ -43,6 +46,7 @@ use crate::Notifier;
 use crate::Operations;
 use crate::message::Message;
 use crate::raw;
+use crate::raw::InitHook;
 use crate::raw::RawSession;
 
 /// What readers, handlers and the session have in common.
@@ -57,6 +61,8 @@ pub(crate) struct Shared<O> {
     stop: Arc<Stop>,
     mountpoint: Arc<Mountpoint>,
     notifier: Notifier,
+    /// `Operations::destroy` has been called.
+    destroyed: Flag,
 }
 
 impl<O> Shared<O> {
@@ -73,6 +79,10 @@ pub(crate) struct Hold<O>(Arc<Shared<O>>);
 impl<O> Hold<O> {
     fn new(shared: &Arc<Shared<O>>) -> Arc<Self> {
         Arc::new(Self(Arc::clone(shared)))
+    }
+
+    fn shared(&self) -> &Arc<Shared<O>> {
+        &self.0
     }
 }
 
@@ -129,7 +139,6 @@ pub struct Session<O: Operations> {
     readers: Vec<JoinHandle<()>>,
     /// Where readers tell that they have ended; closed when all have.
     ended: Receiver<ReaderEnd>,
-    destroyed: Flag,
     closed: bool,
 }
 
@@ -149,7 +158,7 @@ impl<O: Operations> Session<O> {
         let mountpoint = Mountpoint::check(path)?;
         let prepared = Prepared::new(operations, options, conn_info_opts)?;
         let mountpoint = mountpoint.mount(&prepared.raw, options)?;
-        Ok(Self::new(prepared, limits, mountpoint))
+        Ok(Self::of(prepared.into_shared(limits, mountpoint)))
     }
 
     fn connect(
@@ -163,31 +172,15 @@ impl<O: Operations> Session<O> {
         let raw = &prepared.raw;
         raw.connect(io.requests, io.answers)
             .map_err(Error::CustomIo)?;
-        Ok(Self::new(prepared, limits, Mountpoint::none()))
+        Ok(Self::of(prepared.into_shared(limits, Mountpoint::none())))
     }
 
-    fn new(prepared: Prepared<O>, limits: Limits, mountpoint: Mountpoint) -> Self {
-        let Prepared {
-            operations,
-            raw,
-            messages,
-        } = prepared;
-        let shared = Shared {
-            operations,
-            stop: Arc::default(),
-            mountpoint: Arc::new(mountpoint),
-            notifier: Notifier::new(&raw),
-            raw,
-            messages,
-            executor: Executor::new(),
-            in_flight: InFlight::default(),
-            limits,
-        };
+    /// A session that has not run yet.
+    fn of(shared: Arc<Shared<O>>) -> Self {
         Self {
-            shared: Arc::new(shared),
+            shared,
             readers: Vec::new(),
             ended: async_channel::bounded(1).1,
-            destroyed: Flag::default(),
             closed: false,
         }
     }
@@ -272,6 +265,17 @@ impl<O: Operations> Prepared<O> {
     ) -> Result<Self, Error> {
         let arguments = options.to_arguments()?;
         let max_read = options.max_read_value()?;
+        Self::make(operations, |sender, init| {
+            let conn_info_opts = conn_info_opts.map(|opts| opts.0);
+            let raw = RawSession::new(&arguments, max_read, sender, init, conn_info_opts);
+            raw.map_err(|error| options.explain(error))
+        })
+    }
+
+    fn make(
+        operations: O,
+        make: impl FnOnce(Sender<Message>, InitHook) -> Result<Arc<RawSession>, Error>,
+    ) -> Result<Self, Error> {
         let operations = Arc::new(operations);
         let for_init = Arc::clone(&operations);
         let init = move |conn: &mut crate::ConnInfo| {
@@ -283,14 +287,31 @@ impl<O: Operations> Prepared<O> {
             for_init.init(conn)
         };
         let (sender, messages) = async_channel::unbounded();
-        let conn_info_opts = conn_info_opts.map(|opts| opts.0);
-        let init = Box::new(init);
-        let raw = RawSession::new(&arguments, max_read, sender, init, conn_info_opts);
-        let raw = raw.map_err(|error| options.explain(error))?;
+        let raw = make(sender, Box::new(init))?;
         Ok(Self {
             operations,
             raw,
             messages,
+        })
+    }
+
+    fn into_shared(self, limits: Limits, mountpoint: Mountpoint) -> Arc<Shared<O>> {
+        let Self {
+            operations,
+            raw,
+            messages,
+        } = self;
+        Arc::new(Shared {
+            operations,
+            stop: Arc::default(),
+            mountpoint: Arc::new(mountpoint),
+            notifier: Notifier::new(&raw),
+            raw,
+            messages,
+            executor: Executor::new(),
+            in_flight: InFlight::default(),
+            limits,
+            destroyed: Flag::default(),
         })
     }
 }

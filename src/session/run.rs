@@ -27,6 +27,7 @@ use super::receive::ReaderEnd;
 use crate::Errno;
 use crate::Error;
 use crate::Operations;
+use crate::raw::RawSession;
 use crate::raw::sys;
 
 /// How long those who use the session's descriptor, but are no handlers, may take at least: reads of
@@ -35,6 +36,9 @@ pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// How often readers are woken, at first and at most.
 const WAKE_INTERVAL: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
+
+/// How often a session that C has made is asked whether it shall end.
+const EXIT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Why a session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,9 +105,13 @@ impl<O: Operations> Session<O> {
         let running = async {
             let stopped = pin!(async {
                 let signal = pin!(next_signal(signals));
-                match select(signal, pin!(shared.stop.requested())).await {
+                let exited = pin!(async {
+                    exited(&shared.raw).await;
+                    shared.stop.request(Cause::Terminated);
+                });
+                match select(signal, select(pin!(shared.stop.requested()), exited)).await {
                     Either::Left((signal, _)) => shared.stop.request(Cause::Signal(signal)),
-                    Either::Right(((), _)) => {}
+                    Either::Right(_) => {}
                 }
             });
             if let Either::Right(((), stopped)) =
@@ -117,7 +125,7 @@ impl<O: Operations> Session<O> {
             stop_on_drop.0.readers_ended(deadline).await
         };
         let end = shared.executor.run(with_messages(&shared, running)).await;
-        stop_on_drop.0.finish().await;
+        shared.finish().await;
 
         if let Some(Err(errno)) = shared.raw.init_result() {
             // The kernel takes it for mounted, and whoever uses it would wait for an answer.
@@ -194,49 +202,6 @@ impl<O: Operations> Session<O> {
         }
     }
 
-    /// Waits for handlers until time is up, answers what is left, and calls `destroy`.
-    async fn finish(&mut self) {
-        let shared = &self.shared;
-        shared.mountpoint.set_served(false);
-        // A reader that hangs has not done so.
-        shared.raw.retrievals.end();
-        let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
-        shared
-            .executor
-            .run(async {
-                until(deadline, shared.in_flight.is_empty()).await;
-                // From here on nobody cares about answers that the kernel does not want.
-                shared.raw.exit();
-                loop {
-                    let (requests, tasks) = shared.in_flight.take_all();
-                    let count = requests.len() + tasks.len();
-                    if count > 0 {
-                        log::warn!("{count} requests have not ended in time: answered with EIO");
-                    }
-                    drop(requests);
-                    for task in tasks {
-                        task.cancel().await;
-                    }
-                    if !shared.in_flight.has_waiting() {
-                        break;
-                    }
-                    // A reader has begun to hand over one more, and is about to be done with it.
-                    Timer::after(WAKE_INTERVAL[0]).await;
-                }
-                while let Ok(message) = shared.messages.try_recv() {
-                    drop(message);
-                }
-                shared.stop.set_handlers_ended();
-                if shared.raw.init_result() == Some(Ok(())) && self.destroyed.set() {
-                    let destroy = std::panic::AssertUnwindSafe(shared.operations.destroy());
-                    if destroy.catch_unwind().await.is_err() {
-                        log::error!("the file system's destroy panicked");
-                    }
-                }
-            })
-            .await;
-    }
-
     /// Ends what `run` has begun, unmounts, and lets go of the session.
     pub(super) fn close_now(&mut self, unmount: Unmount) -> Result<(), Error> {
         if std::mem::replace(&mut self.closed, true) {
@@ -247,7 +212,7 @@ impl<O: Operations> Session<O> {
         let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
         smol::block_on(async {
             shared.executor.run(self.readers_ended(deadline)).await;
-            self.finish().await;
+            shared.finish().await;
         });
 
         // Whoever still hangs in the kernel is freed by an abort; what then is left keeps the
@@ -303,6 +268,49 @@ impl<O: Operations> Session<O> {
     }
 }
 
+impl<O: Operations> Shared<O> {
+    /// Waits for handlers until time is up, answers what is left, and calls `destroy`.
+    pub(super) async fn finish(&self) {
+        self.mountpoint.set_served(false);
+        // A reader that hangs has not done so.
+        self.raw.retrievals.end();
+        let deadline = self.stop.deadline(self.limits.shutdown_timeout);
+        self.executor
+            .run(async {
+                until(deadline, self.in_flight.is_empty()).await;
+                // From here on nobody cares about answers that the kernel does not want.
+                self.raw.exit();
+                loop {
+                    let (requests, tasks) = self.in_flight.take_all();
+                    let count = requests.len() + tasks.len();
+                    if count > 0 {
+                        log::warn!("{count} requests have not ended in time: answered with EIO");
+                    }
+                    drop(requests);
+                    for task in tasks {
+                        task.cancel().await;
+                    }
+                    if !self.in_flight.has_waiting() {
+                        break;
+                    }
+                    // A reader has begun to hand over one more, and is about to be done with it.
+                    Timer::after(WAKE_INTERVAL[0]).await;
+                }
+                while let Ok(message) = self.messages.try_recv() {
+                    drop(message);
+                }
+                self.stop.set_handlers_ended();
+                if self.raw.init_result() == Some(Ok(())) && self.destroyed.set() {
+                    let destroy = std::panic::AssertUnwindSafe(self.operations.destroy());
+                    if destroy.catch_unwind().await.is_err() {
+                        log::error!("the file system's destroy panicked");
+                    }
+                }
+            })
+            .await;
+    }
+}
+
 /// Waits for `future`; meanwhile starts the handlers of requests that readers of ours have not received.
 async fn with_messages<O: Operations, T>(
     shared: &Arc<Shared<O>>,
@@ -336,6 +344,18 @@ async fn all_ended(ended: &Receiver<ReaderEnd>) -> ReaderEnd {
         end = end.and(result);
     }
     end
+}
+
+/// Waits until C has asked a session of its own to end, by `fuse_session_exit`, which tells nobody.
+async fn exited(raw: &RawSession) {
+    if !raw.is_of_c() {
+        return pending().await;
+    }
+    while !raw.has_exited() {
+        Timer::after(EXIT_INTERVAL).await;
+    }
+    // libfuse exits by itself where the connection has ended, and then a reader says so.
+    Timer::after(EXIT_INTERVAL).await;
 }
 
 /// The next signal; never, if none are handled.

@@ -7,6 +7,7 @@ mod custom_io;
 mod elsewhere;
 mod ends;
 mod fs;
+mod lowlevel_ops;
 mod many;
 mod process;
 mod run;

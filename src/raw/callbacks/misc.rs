@@ -38,6 +38,17 @@ pub(super) unsafe extern "C" fn init(userdata: *mut c_void, conn: *mut fuse_conn
     conn_info::store(&info, conn);
 }
 
+/// C: `fuse_lowlevel_ops::destroy`, for sessions that C has made.
+///
+/// # Safety
+///
+/// - Called by libfuse with the session's userdata.
+pub(super) unsafe extern "C" fn destroy(userdata: *mut c_void) {
+    // SAFETY: the userdata of each session is its `RawSession`, which lives as long as the session.
+    let session = unsafe { &*userdata.cast::<RawSession>() };
+    session.on_destroy();
+}
+
 /// C: `fuse_lowlevel_ops::statfs`.
 ///
 /// # Safety

@@ -33,6 +33,15 @@ use crate::message::Name;
 use crate::message::Operation;
 use crate::request::Request;
 
+/// The slots that are filled in sessions that C makes. They have one more: C may destroy such a session at
+/// any time.
+pub(super) fn foreign_operations() -> sys::fuse_lowlevel_ops {
+    sys::fuse_lowlevel_ops {
+        destroy: Some(misc::destroy),
+        ..operations()
+    }
+}
+
 /// The slots of `fuse_lowlevel_ops` that are filled.
 ///
 /// Some switch something on by being there: `getlk`, `setlk` and `flock` locks that the kernel leaves
