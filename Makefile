@@ -1,7 +1,7 @@
 # The project's commands. `make` alone lists them.
 
 # Command line tools that the tests and the demo call.
-TOOLS = git rsync setfattr tar
+TOOLS = cmake git rsync setfattr tar valgrind
 
 # More flags for cargo, such as --locked.
 CARGO_FLAGS =
