@@ -327,33 +327,16 @@ fn a_signal_answers_those_who_wait() {
 /// lost, and nothing of the file system is left.
 fn is_clean(name: &str, options: &[&str]) {
     let directory = require_built!();
-    require_program!("valgrind");
-    let log = NamedTempFile::new().expect("a file");
-    let supp = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/valgrind.supp");
-    let program = host(directory, name, options);
-    let mut valgrind = command("valgrind");
-    valgrind
-        .args([
-            "--leak-check=full",
-            "--errors-for-leak-kinds=definite,indirect,possible",
-        ])
-        .args(["--error-exitcode=99", "--num-callers=40"])
-        .arg(format!("--suppressions={}", supp.display()))
-        .arg(format!("--log-file={}", log.path().display()))
-        .arg(program.get_program())
-        .args(options);
-    let host = Host::start(valgrind);
-    use_it(host.dir.path(), program.get_program());
+    let valgrind = common::require_valgrind!();
+    let program = directory.join(name);
+    let mut command = valgrind.command(&program);
+    command.args(options);
+    let host = Host::start(command);
+    use_it(host.dir.path(), program.as_os_str());
     let status = host.unmount();
-    let log = fs::read_to_string(log.path()).expect("valgrind's log");
-    assert_eq!(status.code(), Some(0), "{log}");
-    let reachable = log
-        .lines()
-        .find_map(|line| line.split_once("still reachable: "));
-    let reachable = reachable.and_then(|(_, bytes)| bytes.split(' ').next());
-    let reachable = reachable.map(|bytes| bytes.replace(',', ""));
-    let reachable: usize = reachable.expect("a summary").parse().expect("a number");
-    assert!(reachable < LARGE / 4, "{log}");
+    assert_eq!(status.code(), Some(0), "{}", valgrind.report());
+    let reachable = valgrind.reachable();
+    assert!(reachable < LARGE / 4, "{}", valgrind.report());
 }
 
 #[test]

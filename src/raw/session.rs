@@ -441,6 +441,12 @@ impl Drop for RawSession {
     fn drop(&mut self) {
         let session = self.as_ptr();
         if !session.is_null() && !self.is_of_c() {
+            if self.is_mounted.load(Ordering::Acquire) && !self.is_connected() {
+                // libfuse frees the mountpoint's path nowhere else. Where the connection has ended it does
+                // not unmount: it looks, as was done just now.
+                // SAFETY: as below.
+                unsafe { sys::fuse_session_unmount(session) };
+            }
             // SAFETY: this was the last reference, so no request is unanswered and nobody reads.
             unsafe { sys::fuse_session_destroy(session) };
         }

@@ -25,6 +25,7 @@ mod log;
 pub(crate) mod memfs;
 mod mount;
 mod recorder;
+mod valgrind;
 mod wait;
 
 use std::fmt;
@@ -64,6 +65,8 @@ pub(crate) use mount::mountinfo_line;
 pub(crate) use mount::mountinfo_of;
 pub(crate) use mount::try_mount_with;
 pub(crate) use recorder::Recorder;
+pub(crate) use valgrind::Valgrind;
+pub(crate) use valgrind::require_valgrind;
 pub(crate) use wait::Gate;
 pub(crate) use wait::Watch;
 

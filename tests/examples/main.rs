@@ -18,4 +18,5 @@ mod posix;
 mod systemd;
 mod tmpfs;
 mod twin;
+mod valgrind;
 mod work;
