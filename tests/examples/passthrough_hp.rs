@@ -271,7 +271,7 @@ fn signals_unmount_it() {
     }
     let (mut program, _source) = mirror(&["--debug-fuse"]);
     fs::metadata(program.path()).unwrap();
-    let says_so = || program.output().contains("GETATTR");
+    let says_so = || program.output().contains("opcode: INIT");
     assert!(
         common::wait_until(PATIENCE, says_so),
         "{}",
