@@ -8,6 +8,7 @@ mod counts;
 mod ends;
 mod files;
 mod notifications;
+mod options;
 mod requests;
 mod scripted;
 mod together;
