@@ -131,6 +131,32 @@ impl CommandLine {
         })
     }
 
+    /// Mounts, goes into the background unless told not to, and runs until the file system is unmounted or
+    /// a signal comes: what [`Program::run`] does with the command line of the process. For programs that
+    /// read theirs by other means, as the example `greet` does with the crate `clap`.
+    ///
+    /// ```no_run
+    /// use libfuse3::{CommandLine, Operations, Session};
+    ///
+    /// struct Fs;
+    /// impl Operations for Fs {}
+    ///
+    /// let line = CommandLine::parse(["example", "-o", "ro", "/mnt/example"])?;
+    /// line.run(|_| Ok(Session::builder(Fs)))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`, of [`SessionBuilder::mount`], [`Session::daemonize`], [`Session::run`] and
+    /// [`Session::close`].
+    pub fn run<O: Operations>(
+        self,
+        make: impl FnOnce(&mut Self) -> Result<SessionBuilder<O>, Box<dyn StdError>>,
+    ) -> Result<(), Box<dyn StdError>> {
+        run(self, make, |_| Ok(()))
+    }
+
     /// Takes an option out that the program has declared ([`Program::option`]) and that begins with
     /// two dashes; `name` is without them. Returns the value that was given last, empty for an option
     /// without one, and `None` if the option was not given.
