@@ -214,13 +214,13 @@ fn ioctl_of_directories_comes_if_asked_for() {
 const FIBMAP: libc::Ioctl = 1;
 
 /// A block device on a file, which goes away by itself.
-struct Loop {
-    device: PathBuf,
+pub(crate) struct Loop {
+    pub(crate) device: PathBuf,
     _file: tempfile::NamedTempFile,
 }
 
 impl Loop {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let file = tempfile::NamedTempFile::new()?;
         file.as_file().set_len(1 << 20)?;
         let losetup = Command::new("losetup")

@@ -14,6 +14,7 @@ use libfuse3::FileHandle;
 use libfuse3::FileInfo;
 use libfuse3::Forget;
 use libfuse3::Inode;
+use libfuse3::MountOptions;
 use libfuse3::OpenFlags;
 use libfuse3::StatxData;
 use libfuse3::StatxMask;
@@ -30,7 +31,9 @@ use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
 use crate::common::require_fuse;
+use crate::common::require_root;
 use crate::file::libfuse_at_least;
+use crate::ioctl::Loop;
 use crate::scripted::Call;
 use crate::scripted::Scripted;
 use crate::scripted::answer;
@@ -289,4 +292,36 @@ fn attributes_without_a_type_are_refused_by_statx() {
     let result = statx(&mounted.join("file"), AtFlags::empty(), WITH_BTIME);
     assert_eq!(errno(result), libc::EIO);
     assert_logged(&["statx of inode 2", "without a file type", "EIO"]);
+}
+
+// ---- syncfs ------------------------------------------------------------------------------------
+
+#[test]
+fn syncfs_comes_where_a_device_holds_the_files() {
+    require_fuse!();
+    require_root!();
+    let device = match Loop::new() {
+        Ok(device) => device,
+        Err(error) => return common::skip(format_args!("no loop device: {error}")),
+    };
+    let is_syncfs = |call: &Call| matches!(call, Call::Syncfs(_));
+    for on_device in [true, false] {
+        let mut fs = Scripted::with_file(0);
+        answer!(fs.syncfs = || Err(Errno::EDQUOT));
+        let mut options = MountOptions::default();
+        if on_device {
+            options = options.blkdev().fsname(&device.device);
+        }
+        let mounted = common::mount_with(fs, |builder| builder.options(options));
+        let synced = libfuse3::syncfs(mounted.path());
+        let conn = mounted.ops.conn_info().unwrap();
+        let comes = on_device && libfuse_at_least([3, 19, 0]) && conn.protocol() >= (7, 45);
+        if comes {
+            assert_eq!(errno(synced), libc::EDQUOT);
+        } else {
+            synced.unwrap();
+        }
+        assert_eq!(mounted.ops.count(is_syncfs), usize::from(comes));
+    }
+    assert_quiet();
 }
