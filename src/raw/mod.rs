@@ -31,6 +31,7 @@ mod request;
 mod retrieve;
 mod security_context;
 mod session;
+mod signals;
 mod stderr;
 pub(crate) mod sys;
 mod version;
@@ -59,6 +60,7 @@ pub(crate) use retrieve::Cookie;
 pub(crate) use session::InitHook;
 pub(crate) use session::RawSession;
 pub(crate) use session::daemonize;
+pub(crate) use signals::Signals;
 pub(crate) use version::libfuse_version;
 pub(crate) use wake::ReaderThreads;
 

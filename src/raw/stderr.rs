@@ -15,7 +15,8 @@ use std::os::fd::OwnedFd;
 /// error meanwhile.
 ///
 /// Nothing is caught while the process has other threads: what they and their children write would go
-/// astray.
+/// astray. A thread with a table of descriptors of its own could catch it (unshare(2), `CLONE_FILES`), but
+/// libfuse would open the session's descriptor in that table, where no other thread can use it.
 pub(super) fn capture<R>(f: impl FnOnce() -> R) -> (R, String) {
     let Ok(redirection) = Redirection::begin() else {
         return (f(), String::new());

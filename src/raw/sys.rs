@@ -170,18 +170,6 @@ pub(crate) fn getxattr(path: &CStr, name: &CStr, value: &mut [u8]) -> io::Result
     check(result)
 }
 
-/// Whether the process ignores a signal, as it may have been started to: by nohup(1), or in the
-/// background of a shell.
-pub(crate) fn is_ignored(signal: i32) -> io::Result<bool> {
-    let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: nothing is changed, and there is room for the answer.
-    let result = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
-    check(result as isize)?;
-    // SAFETY: sigaction(2) has initialized it.
-    let action = unsafe { action.assume_init() };
-    Ok(action.sa_sigaction == libc::SIG_IGN)
-}
-
 /// Signals that this thread does not receive: they wait until this is dropped.
 #[must_use = "they are received again when this is dropped"]
 pub(crate) struct BlockedSignals {

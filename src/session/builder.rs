@@ -131,9 +131,9 @@ impl<O: Operations> SessionBuilder<O> {
     /// since signals belong to the program.
     ///
     /// Those that the process ignores stay ignored: what was started by nohup(1) outlives its
-    /// terminal. A handler that the program has set before is called, too. Once handled, they do not
-    /// end the process by themselves any more, also after the session; a second one, while the
-    /// session ends, does nothing.
+    /// terminal. A handler that the program has set before is called, too. A second signal, while the
+    /// session ends, does nothing. When the session is closed, and no other handles signals, what was
+    /// there before comes back, unless the program has set a handler meanwhile.
     pub fn handle_signals(mut self, handle: bool) -> Self {
         self.limits.handle_signals = handle;
         self

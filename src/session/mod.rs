@@ -48,6 +48,7 @@ use crate::message::Message;
 use crate::raw;
 use crate::raw::InitHook;
 use crate::raw::RawSession;
+use crate::raw::Signals;
 
 /// What readers, handlers and the session have in common.
 pub(crate) struct Shared<O> {
@@ -139,6 +140,8 @@ pub struct Session<O: Operations> {
     readers: Vec<JoinHandle<()>>,
     /// Where readers tell that they have ended; closed when all have.
     ended: Receiver<ReaderEnd>,
+    /// Handled until the session is closed: another signal must not leave the mount behind.
+    signals: Option<Arc<Signals>>,
     closed: bool,
 }
 
@@ -181,6 +184,7 @@ impl<O: Operations> Session<O> {
             shared,
             readers: Vec::new(),
             ended: async_channel::bounded(1).1,
+            signals: None,
             closed: false,
         }
     }

@@ -8,10 +8,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use async_channel::Receiver;
-use async_signal::Signal;
-use async_signal::Signals;
 use futures::FutureExt;
-use futures::StreamExt;
 use futures::future::Either;
 use futures::future::select;
 use smol::Timer;
@@ -28,7 +25,7 @@ use crate::Errno;
 use crate::Error;
 use crate::Operations;
 use crate::raw::RawSession;
-use crate::raw::sys;
+use crate::raw::Signals;
 
 /// How long those who use the session's descriptor, but are no handlers, may take at least: reads of
 /// files, notifications, and whoever has to be freed by an abort.
@@ -167,22 +164,15 @@ impl<O: Operations> Session<O> {
         Ok(())
     }
 
-    fn signals(&self) -> Result<Option<Signals>, Error> {
+    fn signals(&mut self) -> Result<Option<Arc<Signals>>, Error> {
         if !self.shared.limits.handle_signals {
             return Ok(None);
         }
-        let set_up = || {
-            let mut signals = Vec::new();
-            for signal in [Signal::Int, Signal::Term, Signal::Hup] {
-                if !sys::is_ignored(signal as i32)? {
-                    signals.push(signal);
-                }
-            }
-            Signals::new(signals)
-        };
-        set_up()
-            .map(Some)
-            .map_err(|error| Error::system("cannot handle SIGINT, SIGTERM and SIGHUP", error))
+        let signals = Signals::handle()
+            .map_err(|error| Error::system("cannot handle SIGINT, SIGTERM and SIGHUP", error))?;
+        let signals = Arc::new(signals);
+        self.signals = Some(Arc::clone(&signals));
+        Ok(Some(signals))
     }
 
     /// Wakes the readers until all have ended, or time is up; the first error that one of them met.
@@ -359,16 +349,10 @@ async fn exited(raw: &RawSession) {
 }
 
 /// The next signal; never, if none are handled.
-async fn next_signal(signals: Option<Signals>) -> i32 {
-    let Some(mut signals) = signals else {
-        return pending().await;
-    };
-    loop {
-        match signals.next().await {
-            Some(Ok(signal)) => return signal as i32,
-            Some(Err(error)) => log::warn!("cannot wait for signals: {error}"),
-            None => return pending().await,
-        }
+async fn next_signal(signals: Option<Arc<Signals>>) -> i32 {
+    match signals {
+        Some(signals) => signals.next().await,
+        None => pending().await,
     }
 }
 
