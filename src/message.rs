@@ -299,6 +299,7 @@ impl Kind {
 }
 
 impl Operation {
+    #[inline]
     pub(crate) fn kind(&self) -> &'static Kind {
         match self {
             Self::Getattr { .. } => const { &Kind::new("getattr") },
@@ -352,6 +353,7 @@ impl Operation {
 
     /// The inodes that the kernel may hold locks of while it waits for the answer: the first is the
     /// one that the request is about.
+    #[inline]
     pub(crate) fn inodes(&self) -> [Inode; 2] {
         const NONE: Inode = Inode(0);
         match self {

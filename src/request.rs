@@ -45,14 +45,14 @@ impl Request {
     /// Sends the handler's answer. An error means that the kernel does not know of it: whatever the
     /// answer has given to the kernel must be taken back.
     #[inline]
-    pub(crate) fn answer<R: Reply>(self, result: Result<R>) -> Result<()> {
+    pub(crate) fn answer<R: Reply>(self, mut result: Result<R>) -> Result<()> {
         let info = self.info();
         if self.is_traced() {
             self.trace("->", &result);
         }
-        let sent = match result {
+        let sent = match &mut result {
             Ok(reply) => reply.send(self.0, &info),
-            Err(errno) => self.0.reply_err(info.wire_errno(errno)),
+            Err(errno) => self.0.reply_err(info.wire_errno(*errno)),
         };
         if let Err(errno) = sent {
             info.warn_of_refusal(errno);

@@ -19,11 +19,12 @@ pub(crate) struct Handler(NonNull<dyn Future<Output = ()> + Send>);
 unsafe impl Send for Handler {}
 
 impl Handler {
+    /// Takes what makes the future, so that it is made where it is to be, and not moved there.
     #[inline]
-    pub(crate) fn new<F: Future<Output = ()> + Send + 'static>(future: F) -> Self {
+    pub(crate) fn new<F: Future<Output = ()> + Send + 'static>(make: impl FnOnce() -> F) -> Self {
         let place = Purpose::HANDLER.allocate(Layout::new::<F>()).cast::<F>();
         // SAFETY: the memory has room for the value.
-        unsafe { place.write(future) };
+        unsafe { place.write(make()) };
         // INVARIANT: allocated and written just now.
         Self(place)
     }
@@ -74,13 +75,13 @@ mod tests {
 
     #[test]
     fn memory_is_used_again() {
-        let first = Handler::new(async {});
+        let first = Handler::new(|| async {});
         let place = address(&first);
-        let second = Handler::new(async {});
+        let second = Handler::new(|| async {});
         assert_ne!(address(&second), place);
         drop(first);
         drop(second);
-        assert_eq!(address(&Handler::new(pending())), place);
+        assert_eq!(address(&Handler::new(pending)), place);
     }
 
     #[test]
@@ -88,7 +89,7 @@ mod tests {
         fn check<const SIZE: usize>() {
             let token = Arc::new(());
             let kept = Arc::clone(&token);
-            let mut handler = Handler::new(async move {
+            let mut handler = Handler::new(|| async move {
                 let bytes = [1; SIZE];
                 pending::<()>().await;
                 drop((kept, bytes));
@@ -113,12 +114,12 @@ mod tests {
             }
         }
         let panics = Panics;
-        let handler = Handler::new(async move {
+        let handler = Handler::new(|| async move {
             let _panics = panics;
         });
         let place = address(&handler);
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(handler)));
         assert!(caught.is_err());
-        assert_eq!(address(&Handler::new(async {})), place);
+        assert_eq!(address(&Handler::new(|| async {})), place);
     }
 }

@@ -17,7 +17,8 @@ pub(super) struct Purpose {
     room: Layout,
 }
 
-#[repr(C, align(16))]
+/// As few cache lines as can be.
+#[repr(C, align(64))]
 struct Room<const SIZE: usize>([u8; SIZE]);
 
 impl Purpose {

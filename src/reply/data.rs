@@ -17,7 +17,7 @@ pub(crate) struct Bounded {
 
 impl Reply for Bounded {
     #[inline]
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let (len, size) = (self.data.len(), self.size);
         if len > size {
             return refuse(
@@ -42,7 +42,7 @@ pub(crate) struct Written {
 
 impl Reply for Written {
     #[inline]
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         if self.count > self.size {
             let Self { count, size } = self;
             return refuse(
@@ -64,8 +64,8 @@ pub(crate) struct Sought {
 
 impl Reply for Sought {
     #[inline]
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
-        let Self { found, offset } = self;
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+        let Self { found, offset } = *self;
         match i64::try_from(found) {
             Ok(end) if found >= offset => request.reply_lseek(end),
             _ => refuse(

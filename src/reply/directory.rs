@@ -119,7 +119,7 @@ impl fmt::Debug for ReaddirToken {
 
 impl Reply for &ReaddirToken {
     #[inline]
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         match self.mistake {
             Some(mistake) => refuse(request, info, mistake),
             None => request.reply_buf(self.dirents.bytes()),

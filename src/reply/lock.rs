@@ -14,7 +14,7 @@ pub(crate) struct LockInTheWay(pub(crate) Option<FileLock>);
 
 impl Reply for LockInTheWay {
     #[inline]
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let nothing = FileLock {
             lock_type: LockType::Unlock,
             start: 0,

@@ -21,10 +21,10 @@ pub(crate) struct IoctlAnswer {
 }
 
 impl Reply for IoctlAnswer {
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let room = self.output_size;
-        match self.reply {
-            IoctlReply::Done { result, .. } if result < 0 => refuse(
+        match &self.reply {
+            IoctlReply::Done { result, .. } if *result < 0 => refuse(
                 request,
                 info,
                 format_args!("the handler returned {result}, which is less than 0"),
@@ -37,7 +37,7 @@ impl Reply for IoctlAnswer {
                     format_args!("{len} bytes where there is room for {room}"),
                 )
             }
-            IoctlReply::Done { result, output } => request.reply_ioctl(result, &output),
+            IoctlReply::Done { result, output } => request.reply_ioctl(*result, output),
             IoctlReply::Retry { .. } if !self.flags.contains(IoctlFlags::UNRESTRICTED) => {
                 refuse(request, info, "the kernel does not let it ask for memory")
             }
@@ -50,15 +50,15 @@ impl Reply for IoctlAnswer {
                         format_args!("{count} pieces of memory are too many"),
                     );
                 }
-                request.reply_ioctl_retry(&input, &output)
+                request.reply_ioctl_retry(input, output)
             }
         }
     }
 }
 
 impl Reply for PollEvents {
-    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
-        request.reply_poll(self)
+    fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+        request.reply_poll(*self)
     }
 }
 
@@ -67,7 +67,7 @@ impl Reply for PollEvents {
 pub(crate) struct Block(pub(crate) u64);
 
 impl Reply for Block {
-    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         request.reply_bmap(self.0)
     }
 }

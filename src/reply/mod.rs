@@ -9,6 +9,7 @@ mod xattr;
 use std::ffi::CString;
 use std::ffi::OsString;
 use std::fmt;
+use std::mem;
 use std::os::unix::ffi::OsStringExt;
 
 pub(crate) use data::Bounded;
@@ -32,8 +33,9 @@ use crate::request::RequestInfo;
 
 /// Something that answers a request.
 pub(crate) trait Reply: fmt::Debug {
-    /// Sends it, or `EIO` if it cannot be sent. The error is the kernel's refusal.
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()>;
+    /// Sends it, or `EIO` if it cannot be sent. The error is the kernel's refusal. Called once: by
+    /// reference only so that it is not moved.
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()>;
 }
 
 /// Answers `EIO` for a mistake of the file system's, and says which.
@@ -46,7 +48,7 @@ fn refuse(request: RawRequest, info: &RequestInfo, why: impl fmt::Display) -> Re
 
 impl Reply for () {
     #[inline]
-    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         request.reply_ok()
     }
 }
@@ -60,7 +62,7 @@ pub(crate) struct Entry(pub(crate) EntryAttributes);
 
 impl Reply for Entry {
     #[inline]
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         if self.0.ino == Inode(0) && info.kind.name != "lookup" {
             return refuse(request, info, "the handler returned inode 0");
         }
@@ -77,14 +79,14 @@ pub(crate) struct Attributes(pub(crate) EntryAttributes);
 
 impl Reply for Attributes {
     #[inline]
-    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         request.reply_attr(&self.0)
     }
 }
 
 #[cfg(libfuse_since = "3.18")]
 impl Reply for crate::StatxData {
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         // The kernel would answer EIO for it, too, but nobody would know why.
         if self.attr.file_type() == 0 {
             return refuse(request, info, NO_TYPE);
@@ -95,14 +97,14 @@ impl Reply for crate::StatxData {
 
 impl Reply for FileInfo {
     #[inline]
-    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
-        request.reply_open(&self)
+    fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+        request.reply_open(self)
     }
 }
 
 impl Reply for (FileInfo, EntryAttributes) {
     #[inline]
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let (file, attr) = self;
         if attr.ino == Inode(0) {
             return refuse(request, info, "the handler returned inode 0");
@@ -114,16 +116,16 @@ impl Reply for (FileInfo, EntryAttributes) {
                 "the handler created something else than a regular file",
             );
         }
-        request.reply_create(&file, &attr)
+        request.reply_create(file, attr)
     }
 }
 
 impl Reply for OsString {
     #[inline]
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         /// What the kernel has room for: a page, with the NUL.
         const PATH_MAX: usize = 4096;
-        match CString::new(self.into_vec()) {
+        match CString::new(mem::take(self).into_vec()) {
             Ok(target) if target.count_bytes() < PATH_MAX => request.reply_readlink(&target),
             Ok(target) => {
                 let len = target.count_bytes();
@@ -140,7 +142,7 @@ impl Reply for OsString {
 
 impl Reply for StatvfsData {
     #[inline]
-    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
-        request.reply_statfs(&self)
+    fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+        request.reply_statfs(self)
     }
 }

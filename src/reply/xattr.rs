@@ -20,7 +20,7 @@ pub(crate) struct XattrValue {
 
 impl Reply for XattrValue {
     #[inline]
-    fn send(self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
         if self.size == 0 {
             request.reply_xattr(self.value.len())
         } else if self.value.len() > self.size {
@@ -40,7 +40,7 @@ pub(crate) struct XattrList {
 
 impl Reply for XattrList {
     #[inline]
-    fn send(self, request: RawRequest, info: &RequestInfo) -> Result<()> {
+    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
         let mut value = Vec::new();
         for name in &self.names {
             let name = name.as_bytes();

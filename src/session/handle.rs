@@ -33,6 +33,7 @@ pub(super) struct Stop {
 }
 
 impl Stop {
+    #[inline]
     pub(super) fn is_requested(&self) -> bool {
         self.requested.get().is_some()
     }

@@ -37,12 +37,14 @@ use crate::request::Request;
 use crate::request::RequestInfo;
 
 /// The waiting handlers of a session, and the requests that wait for one of them to end.
-#[derive(Default)]
+#[repr(C)]
 pub(super) struct InFlight {
-    state: Mutex<State>,
+    /// How many handlers may wait.
+    limit: usize,
     /// Lengths of `State::waiting` and `State::queue`, to be looked at without the lock.
     waiting: AtomicUsize,
     queued: AtomicUsize,
+    state: Mutex<State>,
     /// Told whenever a waiting handler has ended.
     ended: Event,
     /// Told whenever a request is queued.
@@ -66,13 +68,25 @@ struct Waiting {
 }
 
 impl InFlight {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            waiting: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
+            state: Mutex::default(),
+            ended: Event::new(),
+            was_queued: Event::new(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether one more handler may wait, as far as can be told without the lock.
-    pub(super) fn has_room(&self, limit: usize) -> bool {
-        self.waiting.load(Ordering::Acquire) < limit
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) < self.limit
     }
 
     /// Whether a handler waits.
@@ -115,10 +129,15 @@ impl InFlight {
     }
 
     /// Answers the queued requests that were interrupted, without calling their handlers.
+    #[inline]
     pub(super) fn answer_interrupted(&self) {
-        if self.queued.load(Ordering::Acquire) == 0 {
-            return;
+        if self.queued.load(Ordering::Acquire) != 0 {
+            self.answer_interrupted_queued();
         }
+    }
+
+    #[cold]
+    fn answer_interrupted_queued(&self) {
         let mut state = self.lock();
         let mut index = 0;
         while let Some((request, ..)) = state.queue.get(index) {
@@ -178,7 +197,7 @@ pub(super) fn queue<O: Operations>(
 ) -> Option<(Request, Operation)> {
     let in_flight = &shared.in_flight;
     let mut state = in_flight.lock();
-    if state.waiting.len() < shared.limits.max_in_flight {
+    if state.waiting.len() < in_flight.limit {
         return Some((request, operation));
     }
     if state.closed {
@@ -193,17 +212,32 @@ pub(super) fn queue<O: Operations>(
 }
 
 /// Runs a handler up to its first wait, and leaves it to the executor from there on.
-pub(super) fn start<O: Operations>(
+pub(super) fn start<O: Operations, F: Future<Output = ()> + Send + 'static>(
     shared: &Arc<Hold<O>>,
     info: RequestInfo,
-    future: impl Future<Output = ()> + Send + 'static,
+    make: impl FnOnce() -> F,
 ) {
-    let mut future = Handler::new(future);
+    let mut handler = Some(Handler::new(make));
     // The executor polls again, with a waker of its own, so that a wake-up until then is not lost.
-    if poll(&mut future, info, &mut Context::from_waker(Waker::noop())).is_pending() {
-        wait(shared, info, future);
-    } else {
-        drop_handler(future, info);
+    let mut cx = Context::from_waker(Waker::noop());
+    let outer = CURRENT.replace(info.inodes);
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        if handler
+            .as_mut()
+            .is_none_or(|handler| handler.as_mut().poll(&mut cx).is_ready())
+        {
+            handler = None;
+        }
+    }));
+    CURRENT.set(outer);
+    match (result, handler) {
+        (Ok(()), None) => (),
+        (Ok(()), Some(handler)) => wait(shared, info, handler),
+        (Err(_), Some(handler)) => {
+            log_panic(info);
+            drop_handler(handler, info);
+        }
+        (Err(_), None) => log_panic_of_drop(info),
     }
 }
 
@@ -223,7 +257,7 @@ fn poll(future: &mut Handler, info: RequestInfo, cx: &mut Context<'_>) -> Poll<(
     let result = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
     CURRENT.set(outer);
     result.unwrap_or_else(|_| {
-        log::error!("{info}: the handler panicked: answered with EIO");
+        log_panic(info);
         Poll::Ready(())
     })
 }
@@ -232,8 +266,18 @@ fn poll(future: &mut Handler, info: RequestInfo, cx: &mut Context<'_>) -> Poll<(
 fn drop_handler(future: Handler, info: RequestInfo) {
     let result = catch_unwind(AssertUnwindSafe(|| drop(future)));
     if result.is_err() {
-        log::error!("{info}: the handler panicked when it was dropped");
+        log_panic_of_drop(info);
     }
+}
+
+#[cold]
+fn log_panic(info: RequestInfo) {
+    log::error!("{info}: the handler panicked: answered with EIO");
+}
+
+#[cold]
+fn log_panic_of_drop(info: RequestInfo) {
+    log::error!("{info}: the handler panicked when it was dropped");
 }
 
 /// A handler on the executor.
@@ -320,7 +364,7 @@ fn start_queued<O: Operations>(shared: &Arc<Hold<O>>) {
     while in_flight.queued.load(Ordering::Acquire) > 0 {
         let (request, operation) = {
             let mut state = in_flight.lock();
-            if state.waiting.len() >= shared.limits.max_in_flight {
+            if state.waiting.len() >= in_flight.limit {
                 return;
             }
             let Some((request, operation, _)) = state.queue.pop_front() else {

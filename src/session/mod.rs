@@ -51,15 +51,20 @@ use crate::raw::RawSession;
 use crate::raw::Signals;
 
 /// What readers, handlers and the session have in common.
+///
+/// What is looked at for each request is at the start, on one cache line.
+#[repr(C, align(64))]
 pub(crate) struct Shared<O> {
     operations: Arc<O>,
     raw: Arc<RawSession>,
+    stop: Arc<Stop>,
+    /// As in `limits`.
+    cancel_on_interrupt: bool,
+    in_flight: InFlight,
     /// From callbacks on threads that are no readers of ours.
     messages: Receiver<Message>,
     executor: Executor<'static>,
-    in_flight: InFlight,
     limits: Limits,
-    stop: Arc<Stop>,
     mountpoint: Arc<Mountpoint>,
     notifier: Notifier,
     /// `Operations::destroy` has been called.
@@ -313,7 +318,8 @@ impl<O: Operations> Prepared<O> {
             raw,
             messages,
             executor: Executor::new(),
-            in_flight: InFlight::default(),
+            in_flight: InFlight::new(limits.max_in_flight),
+            cancel_on_interrupt: limits.cancel_on_interrupt,
             limits,
             destroyed: Flag::default(),
         })

@@ -48,18 +48,9 @@ pub struct FileInfo {
 impl FileInfo {
     /// The defaults, with this handle.
     #[must_use]
-    pub fn new(fh: FileHandle) -> Self {
+    pub const fn new(fh: FileHandle) -> Self {
         Self {
             fh,
-            ..Self::default()
-        }
-    }
-}
-
-impl Default for FileInfo {
-    fn default() -> Self {
-        Self {
-            fh: FileHandle(0),
             direct_io: false,
             keep_cache: true,
             nonseekable: false,
@@ -68,6 +59,12 @@ impl Default for FileInfo {
             parallel_direct_writes: false,
             backing_id: None,
         }
+    }
+}
+
+impl Default for FileInfo {
+    fn default() -> Self {
+        Self::new(FileHandle(0))
     }
 }
 

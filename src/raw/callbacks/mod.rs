@@ -113,7 +113,7 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
 /// # Safety
 ///
 /// - `req` was given to a callback by libfuse, and the callback does nothing else with it.
-#[inline]
+#[inline(always)] // What the request is about is known in each callback.
 unsafe fn deliver(req: sys::fuse_req_t, operation: Operation) {
     // SAFETY: guaranteed by the caller, see above.
     unsafe { deliver_killing(req, operation, false) };

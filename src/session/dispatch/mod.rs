@@ -32,10 +32,11 @@ use crate::raw::request_line;
 use crate::request::Request;
 
 /// Works on a message: at once, if there is room for one more handler.
+#[inline]
 pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
     match message {
         Message::Request(request, operation) => {
-            let goes_on = shared.in_flight.has_room(shared.limits.max_in_flight)
+            let goes_on = shared.in_flight.has_room()
                 // Never waits its turn: it is about those that do.
                 || xattr::asks_for_stacktrace(&operation);
             let request_and_operation = match goes_on {
@@ -55,7 +56,7 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
                     format_args!("<- forget: {list:?}"),
                 );
             }
-            in_flight::start(shared, info, Arc::clone(shared).forget(list));
+            in_flight::start(shared, info, || Arc::clone(shared).forget(list));
         }
         // Never waits its turn: handlers may wait for it.
         Message::Retrieved(cookie, data) => shared.raw.retrievals.finish(cookie, data),
@@ -73,7 +74,7 @@ pub(super) fn handle<O: Operations>(shared: &Arc<Hold<O>>, request: Request, ope
     // A future for each operation, as large as that operation needs.
     macro_rules! start {
         ($method:ident($($argument:expr),*)) => {
-            in_flight::start(shared, info, this.$method(request, $($argument),*))
+            in_flight::start(shared, info, move || this.$method(request, $($argument),*))
         };
     }
     match operation {
@@ -212,10 +213,11 @@ impl<O: Operations> Hold<O> {
         request: &'a Request,
         handler: Pin<&'a mut H>,
     ) -> UnlessInterrupted<'a, H> {
-        let cancels = self.limits.cancel_on_interrupt;
         UnlessInterrupted {
             handler,
-            interrupted: cancels.then(|| request.context().interrupted().boxed()),
+            interrupted: self
+                .cancel_on_interrupt
+                .then(|| request.context().interrupted().boxed()),
         }
     }
 }

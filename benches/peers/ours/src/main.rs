@@ -38,13 +38,9 @@ fn attributes(inode: u64) -> Result<EntryAttributes> {
 }
 
 const OPENED: FileInfo = FileInfo {
-    fh: libfuse3::FileHandle(0),
     direct_io: true,
     keep_cache: false,
-    nonseekable: false,
-    cache_readdir: false,
-    noflush: false,
-    parallel_direct_writes: false,
+    ..FileInfo::new(libfuse3::FileHandle(0))
 };
 
 impl Operations for Null {
