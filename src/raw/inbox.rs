@@ -1,6 +1,7 @@
 //! What one thread receives requests with.
 
 use std::cell::Cell;
+use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::message::Message;
 ///
 /// Each reader has its own: nothing that is touched for every request is shared between threads.
 pub(crate) struct Inbox {
+    device: Option<RawFd>,
     /// Gone while libfuse works on a request of whose payload a callback has taken possession.
     block: Cell<Option<Block>>,
     keep: Arc<Keep>,
@@ -44,12 +46,19 @@ thread_local! {
 impl Inbox {
     pub(super) fn new(session: Arc<RawSession>) -> Self {
         Self {
+            device: session.foreign.is_none().then(|| session.fd()),
             block: Cell::new(None),
             keep: Keep::new(session),
             pool: Arc::new(BufferPool::new()),
             pipes: Arc::default(),
             message: Cell::new(None),
         }
+    }
+
+    /// The device to receive from. `None` for a session that C has made: it may have given libfuse
+    /// functions of its own.
+    pub(super) fn device(&self) -> Option<RawFd> {
+        self.device
     }
 
     /// The length of the largest request that there is room for.

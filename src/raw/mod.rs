@@ -13,6 +13,7 @@ mod cmdline;
 mod conn_info;
 mod conn_info_opts;
 mod custom_io;
+mod device;
 mod direntry;
 mod foreign;
 mod handler;

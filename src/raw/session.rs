@@ -24,6 +24,7 @@ use super::args::Args;
 use super::callbacks;
 use super::conn_info_opts::RawConnInfoOpts;
 use super::custom_io::Connection;
+use super::device;
 use super::foreign::Foreign;
 use super::inbox::Inbox;
 use super::init_repair::InitRepair;
@@ -75,8 +76,18 @@ impl KillSuidgid {
 /// `session` is set once, before anybody else sees the value, and valid until the value is dropped; but
 /// for one that C has made, which is null until C has told it, and valid until C destroys it. The address
 /// of the value does not change: it is libfuse's `userdata`.
+///
+/// What is looked at for each request is at the start, on one cache line.
+#[repr(C, align(64))]
 pub(crate) struct RawSession {
     pub(super) session: AtomicPtr<sys::fuse_session>,
+    /// The option `debug` was given.
+    is_debugging: bool,
+    pub(super) repair: InitRepair,
+    /// What requests come from in place of the kernel.
+    pub(super) io: OnceLock<Box<Connection>>,
+    /// What the file system has asked for in INIT.
+    wanted: OnceLock<Capabilities>,
     /// Who has made the session in our place, and unmounts and destroys it.
     pub(super) foreign: Option<Foreign>,
     sender: Sender<Message>,
@@ -86,21 +97,14 @@ pub(crate) struct RawSession {
     init_done: Event,
     /// What the kernel has offered in INIT.
     capable: OnceLock<Capabilities>,
-    /// What the file system has asked for.
-    wanted: OnceLock<Capabilities>,
-    /// What it has asked for in vain.
+    /// What the file system has asked for in vain.
     refused: OnceLock<String>,
     kill_suidgid: OnceLock<KillSuidgid>,
-    /// The option `debug` was given.
-    is_debugging: bool,
     /// `max_read` of the mount options, which libfuse wants repeated in INIT.
     max_read: u32,
-    pub(super) repair: InitRepair,
     /// libfuse has mounted, and is to unmount.
     pub(super) is_mounted: AtomicBool,
     pub(crate) retrievals: Retrievals,
-    /// What requests come from in place of the kernel.
-    pub(super) io: OnceLock<Connection>,
     /// Calls that use the session's descriptor outside of the receive loop and of handlers.
     users: AtomicUsize,
     unused: Event,
@@ -200,7 +204,7 @@ impl RawSession {
         }
         let is_mounted = !path.starts_with("/dev/fd");
         self.is_mounted.store(is_mounted, Ordering::Release);
-        self.install_repair();
+        self.install_sending();
         Ok(())
     }
 
@@ -226,17 +230,23 @@ impl RawSession {
     /// Waits for one request and has it turned into a message. `Ok(false)`: the connection has
     /// ended.
     pub(crate) fn receive(&self, inbox: &Inbox) -> Result<bool> {
-        let receive = |buf: &mut sys::fuse_buf| match self.io.get() {
-            // SAFETY: any thread may receive; the memory has room for the largest request that libfuse
-            // asks for.
-            None => unsafe { sys::fuse_session_receive_buf(self.as_ptr(), buf) },
-            Some(io) => {
-                let mem = NonNull::new(buf.mem.cast()).expect("the inbox has set it");
-                // SAFETY: as above.
-                let received = unsafe { io.receive(mem, inbox.request_size()) };
-                buf.size = usize::try_from(received).unwrap_or(0);
-                received
-            }
+        let receive = |buf: &mut sys::fuse_buf| {
+            let mem = NonNull::new(buf.mem.cast()).expect("the inbox has set it");
+            let received = match (self.io.get(), inbox.device()) {
+                // SAFETY: the memory has room for the largest request, and nobody else uses it.
+                (Some(io), _) => unsafe { io.receive(mem, inbox.request_size()) },
+                // Into its pipe only libfuse can receive.
+                (None, Some(device)) if !self.wanted().contains(Capabilities::SPLICE_READ) => {
+                    // SAFETY: as above.
+                    let received = unsafe { device::receive(device, mem, inbox.request_size()) };
+                    self.after_receiving(received)
+                }
+                // SAFETY: any thread may receive; the memory has room for the largest request that libfuse
+                // asks for.
+                _ => return unsafe { sys::fuse_session_receive_buf(self.as_ptr(), buf) },
+            };
+            buf.size = usize::try_from(received).unwrap_or(0);
+            received
         };
         // SAFETY: `buf` is as libfuse has filled it, and its memory lives: in this thread's hands, or
         // in those of the message that took it.
@@ -250,6 +260,17 @@ impl RawSession {
             _ if [-libc::EINTR, -libc::EAGAIN, -libc::ENOENT].contains(&received) => Ok(true),
             _ if received < 0 => Err(Errno::from_negative(received)),
             _ => Ok(true),
+        }
+    }
+
+    /// What `fuse_session_receive_buf` does behind the system call.
+    fn after_receiving(&self, received: i32) -> i32 {
+        if received == -libc::ENODEV {
+            self.exit();
+        }
+        match self.has_exited() {
+            true => 0,
+            false => received,
         }
     }
 
@@ -430,7 +451,7 @@ impl RawSession {
         }
         // libfuse would leave the descriptor open, or close it and then unmount whatever /dev/fd/N is
         // by that time.
-        let further = self.io.get().and_then(Connection::further_fd);
+        let further = self.io.get().and_then(|io| io.further_fd());
         for fd in [self.fd(), further.map_or(-1, AsRawFd::as_raw_fd)] {
             super::sys::close_but_keep_number(fd);
         }

@@ -68,7 +68,7 @@ impl RawSession {
             sending: Mutex::default(),
             failure: OnceLock::new(),
         };
-        if self.io.set(connection).is_err() {
+        if self.io.set(Box::new(connection)).is_err() {
             return Err("the session has a connection already".to_owned());
         }
         let io = shim::shim_custom_io {

@@ -46,12 +46,7 @@ impl InitRepair {
 
 #[cfg(not(all(libfuse_since = "3.13", not(libfuse_since = "3.17"))))]
 impl super::session::RawSession {
-    /// Nothing to do on this libfuse when it mounts.
-    pub(super) fn install_repair(&self) {
-        let _ = &self.repair.pending;
-    }
-
-    /// As above.
+    /// Nothing to do on this libfuse when it sends.
     ///
     /// # Safety
     ///

@@ -1,0 +1,38 @@
+//! Receiving from /dev/fuse, and sending to it, with less than libfuse and the C library need for it.
+//!
+//! System calls are made through syscall(2): read(2) and writev(2) of the C library are cancellation
+//! points, which cost a program with threads two atomic instructions each. Nobody cancels our readers.
+
+use std::ffi::c_int;
+use std::os::fd::RawFd;
+use std::ptr::NonNull;
+
+use super::sys;
+
+#[cfg(libfuse_since = "3.13")]
+mod send;
+
+/// What is at the start of each request: `struct fuse_in_header`.
+const IN_HEADER: usize = 40;
+
+/// As `fuse_session_receive_buf`, out of which this takes a fifth of the instructions: how many bytes
+/// were received, or minus an error number.
+///
+/// # Safety
+///
+/// - `mem` has room for `len` bytes, which nobody else uses.
+pub(super) unsafe fn receive(fd: RawFd, mem: NonNull<u8>, len: usize) -> c_int {
+    // SAFETY: guaranteed by the caller, see above.
+    let received = unsafe { libc::syscall(libc::SYS_read, fd, mem.as_ptr(), len) };
+    match usize::try_from(received) {
+        Ok(received) if received < IN_HEADER => -libc::EIO,
+        Ok(received) => c_int::try_from(received).unwrap_or(c_int::MAX),
+        Err(_) => -sys::errno(),
+    }
+}
+
+#[cfg(not(libfuse_since = "3.13"))]
+impl super::session::RawSession {
+    /// This libfuse sends by itself.
+    pub(super) fn install_sending(&self) {}
+}

@@ -1,0 +1,141 @@
+//! Sending in place of libfuse, which takes functions for it from 3.13 on, and only stores them: so that
+//! this works on a session that is mounted the ordinary way.
+//!
+//! libfuse gives each answer to the kernel in two pieces, the header and what follows. For the kernel a
+//! second piece is more work than a copy of a few bytes is for us.
+
+use std::ffi::c_int;
+use std::ffi::c_uint;
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+
+use libfuse_sys as sys;
+
+use super::super::session::RawSession;
+use super::super::shim;
+
+/// Messages up to this size are sent in one piece: a header and 4 KiB.
+const SMALL: usize = 16 + 4096;
+/// Most are no larger than this, for which less of the stack is touched.
+const USUAL: usize = 256;
+
+impl RawSession {
+    /// Has libfuse send through us, if it was built so that it can.
+    pub(in super::super) fn install_sending(&self) {
+        let io = shim::shim_custom_io {
+            read: Some(read),
+            writev: Some(writev),
+            splice_receive: Some(splice),
+            splice_send: Some(splice),
+        };
+        // SAFETY: libfuse copies `io`; the descriptor is the session's own.
+        let result = unsafe { shim::shim_session_custom_io(self.as_ptr(), &io, self.fd()) };
+        if result != 0 && cfg!(not(libfuse_since = "3.17")) {
+            // See `super::super::init_repair`.
+            log::warn!("requests in one directory will come one after the other: {result}");
+        }
+    }
+}
+
+/// C: `fuse_custom_io::read`, for loops of libfuse's own. They cancel their threads.
+///
+/// # Safety
+///
+/// - `buf` has room for `len` bytes.
+unsafe extern "C" fn read(
+    fd: c_int,
+    buf: *mut c_void,
+    len: usize,
+    _userdata: *mut c_void,
+) -> isize {
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { libc::read(fd, buf, len) }
+}
+
+/// C: `fuse_custom_io::writev`.
+///
+/// # Safety
+///
+/// - `iov` points to `count` valid elements, whose memory libfuse may still change.
+/// - `userdata` is the session's, as [`RawSession::new`] has set it.
+unsafe extern "C" fn writev(
+    fd: c_int,
+    iov: *mut sys::iovec,
+    count: c_int,
+    userdata: *mut c_void,
+) -> isize {
+    // SAFETY: guaranteed by the caller, see above.
+    let session = unsafe { &*userdata.cast::<RawSession>() };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { session.repair_init(iov, count) };
+    // SAFETY: libfuse sends no message without a header.
+    let header = unsafe { *iov };
+    if count == 1 {
+        // SAFETY: the element is valid.
+        return unsafe { write(fd, header.iov_base.cast(), header.iov_len) };
+    }
+    if count == 2 {
+        // SAFETY: there are two elements.
+        let body = unsafe { iov.add(1) };
+        // SAFETY: as above.
+        let body = unsafe { *body };
+        let len = header.iov_len + body.iov_len;
+        if len <= USUAL {
+            // SAFETY: both are valid, and there is room for them.
+            return unsafe { send_in_one::<USUAL>(fd, header, body) };
+        }
+        if len <= SMALL {
+            // SAFETY: as above.
+            return unsafe { send_in_one::<SMALL>(fd, header, body) };
+        }
+    }
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { libc::syscall(libc::SYS_writev, fd, iov, count) as isize }
+}
+
+/// As write(2).
+///
+/// # Safety
+///
+/// - There are `len` initialized bytes.
+#[inline]
+unsafe fn write(fd: RawFd, bytes: *const u8, len: usize) -> isize {
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { libc::syscall(libc::SYS_write, fd, bytes, len) as isize }
+}
+
+/// # Safety
+///
+/// - Both pieces are valid, and together no longer than `ROOM`.
+#[inline(never)]
+unsafe fn send_in_one<const ROOM: usize>(fd: RawFd, header: sys::iovec, body: sys::iovec) -> isize {
+    let mut message = MaybeUninit::<[u8; ROOM]>::uninit();
+    let start = message.as_mut_ptr().cast::<u8>();
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { start.copy_from_nonoverlapping(header.iov_base.cast(), header.iov_len) };
+    // SAFETY: guaranteed by the caller, see above.
+    let end = unsafe { start.add(header.iov_len) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { end.copy_from_nonoverlapping(body.iov_base.cast(), body.iov_len) };
+    // SAFETY: so much of the message has been written.
+    unsafe { write(fd, start, header.iov_len + body.iov_len) }
+}
+
+/// C: `fuse_custom_io::splice_receive` and `splice_send`.
+///
+/// # Safety
+///
+/// - As splice(2).
+unsafe extern "C" fn splice(
+    fd_in: c_int,
+    off_in: *mut libc::off_t,
+    fd_out: c_int,
+    off_out: *mut libc::off_t,
+    len: usize,
+    flags: c_uint,
+    _userdata: *mut c_void,
+) -> isize {
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { libc::splice(fd_in, off_in, fd_out, off_out, len, flags) }
+}
