@@ -41,6 +41,7 @@ static BEFORE: [AtomicPtr<libc::sigaction>; 3] = [const { AtomicPtr::new(ptr::nu
 static STATE: Mutex<State> = Mutex::new(State {
     read: None,
     listeners: Vec::new(),
+    found: Vec::new(),
 });
 
 struct State {
@@ -48,6 +49,23 @@ struct State {
     read: Option<Arc<Async<OwnedFd>>>,
     /// One for each session. Whichever of them reads from the pipe tells the others.
     listeners: Vec<Sender<c_int>>,
+    /// What [`BEFORE`] has ever pointed to.
+    found: Vec<&'static libc::sigaction>,
+}
+
+impl State {
+    /// The same, for as long as the process lives. The default action is kept once.
+    fn keep(&mut self, action: libc::sigaction) -> *mut libc::sigaction {
+        let is_default = |action: &libc::sigaction| action.sa_sigaction == libc::SIG_DFL;
+        let mut known = self.found.iter().copied();
+        let known = known.find(|found| is_default(found) && is_default(&action));
+        let kept = known.unwrap_or_else(|| {
+            let kept = &*Box::leak(Box::new(action));
+            self.found.push(kept);
+            kept
+        });
+        ptr::from_ref(kept).cast_mut()
+    }
 }
 
 fn state() -> MutexGuard<'static, State> {
@@ -74,7 +92,7 @@ impl Signals {
             while read_signal(&read).is_some() {}
             let mut signals = SIGNALS.into_iter().zip(&BEFORE);
             signals
-                .try_for_each(|(signal, before)| install(signal, before))
+                .try_for_each(|(signal, before)| install(&mut state, signal, before))
                 .inspect_err(|_| remove_all())?;
         }
         let (sender, receiver) = async_channel::unbounded();
@@ -161,14 +179,18 @@ fn handler() -> libc::sighandler_t {
 }
 
 /// Installs the handler, unless the signal is ignored.
-fn install(signal: c_int, before: &AtomicPtr<libc::sigaction>) -> io::Result<()> {
+fn install(
+    state: &mut State,
+    signal: c_int,
+    before: &AtomicPtr<libc::sigaction>,
+) -> io::Result<()> {
     let found = action(signal)?;
     let is_there = !before.load(Ordering::Acquire).is_null();
     // Left in place by `remove`, below somebody else's, who calls it.
     if found.sa_sigaction == libc::SIG_IGN || is_there {
         return Ok(());
     }
-    before.store(Box::into_raw(Box::new(found)), Ordering::Release);
+    before.store(state.keep(found), Ordering::Release);
     // SAFETY: all-zero is a valid `struct sigaction`: no flags, no signals.
     let mut ours: libc::sigaction = unsafe { mem::zeroed() };
     ours.sa_sigaction = handler();
