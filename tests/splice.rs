@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use std::future::Future;
 use std::io::Read;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::thread;
 use bytes::Bytes;
 use libfuse3::Capabilities;
 use libfuse3::ConnInfo;
+use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
 use libfuse3::FileHandle;
@@ -49,6 +51,8 @@ struct Fs {
     spliced: bool,
     direct_io: bool,
     write: Box<dyn Fn(u64, WriteBuf) -> Written + Send + Sync>,
+    /// What reads are answered from, and whether at hand.
+    read: Option<(Arc<OwnedFd>, bool)>,
     /// Length of each payload, and whether it was in memory when it came.
     payloads: Recorder<(usize, bool)>,
 }
@@ -62,6 +66,7 @@ impl Fs {
             spliced: true,
             direct_io: true,
             write: Box::new(move |offset, data| Box::pin(write(offset, data))),
+            read: None,
             payloads: Recorder::new(),
         }
     }
@@ -89,7 +94,7 @@ fn attributes(inode: Inode) -> EntryAttributes {
 impl Operations for Fs {
     fn init(&self, conn: &mut ConnInfo) -> Result<()> {
         if self.spliced {
-            conn.want(Capabilities::SPLICE_READ)?;
+            conn.want(Capabilities::SPLICE_READ | Capabilities::SPLICE_WRITE)?;
         }
         Ok(())
     }
@@ -113,6 +118,12 @@ impl Operations for Fs {
             direct_io: self.direct_io,
             ..FileInfo::new(FileHandle(1))
         })
+    }
+
+    async fn read(&self, _: FileRef, offset: u64, size: usize, _: &RequestContext) -> Result<Data> {
+        let (fd, at_hand) = self.read.as_ref().ok_or(Errno::EIO)?;
+        let data = Data::from_fd(Arc::clone(fd), offset, size);
+        Ok(if *at_hand { data.at_hand() } else { data })
     }
 
     async fn write(
@@ -459,6 +470,26 @@ fn a_write_to_a_file_that_fails_takes_nothing_away() {
     with_file(fs, |file, _| file.write_all_at(&bytes, 0).unwrap());
     assert!(contents(&stored) == bytes);
     assert_quiet();
+}
+
+#[test]
+fn answers_from_a_file_leave_no_pipes_behind() {
+    require_fuse!();
+    let _alone = alone();
+    let bytes = pattern(8, MIB);
+    for at_hand in [true, false] {
+        let mut stored = tempfile::tempfile().unwrap();
+        stored.write_all(&bytes).unwrap();
+        let stored = Arc::new(OwnedFd::from(stored));
+        let fs = Fs {
+            read: Some((stored, at_hand)),
+            ..Fs::at_once(|_, _| Err(Errno::EIO))
+        };
+        with_file(fs, |_, mounted| {
+            assert!(fs::read(mounted.join("0")).unwrap() == bytes, "{at_hand}");
+        });
+        assert_quiet();
+    }
 }
 
 #[test]

@@ -73,7 +73,8 @@ impl OpenFile {
 
     /// `size` bytes for the kernel to read; fewer at the end.
     pub(crate) fn splice_from(&self, offset: u64, size: usize) -> Data {
-        Data::from_fd(Arc::clone(&self.fd), offset, size)
+        // There are threads enough to wait for a disk.
+        Data::from_fd(Arc::clone(&self.fd), offset, size).at_hand()
     }
 
     /// Reads `size` bytes; fewer only at the end, since the kernel takes less for the end.

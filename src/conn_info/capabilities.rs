@@ -34,7 +34,7 @@ bitflags! {
         #[doc(alias = "FUSE_CAP_DONT_MASK")]
         const DONT_MASK = 1 << 6;
         /// libfuse may splice answers to `read` out of a file
-        /// ([`Data::from_fd`](crate::Data::from_fd)).
+        /// ([`Data::at_hand`](crate::Data::at_hand)).
         #[doc(alias = "FUSE_CAP_SPLICE_WRITE")]
         const SPLICE_WRITE = 1 << 7;
         /// Spliced pages may be moved instead of copied.

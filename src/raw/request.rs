@@ -228,14 +228,24 @@ impl RawRequest {
         ret(unsafe { sys::fuse_reply_buf(req, bytes.as_ptr().cast(), bytes.len()) })
     }
 
-    /// Sends `len` bytes of an open file. May wait for the disk.
-    pub(crate) fn reply_fd(mut self, fd: BorrowedFd<'_>, offset: u64, len: usize) -> Result<()> {
+    /// Sends `len` bytes of an open file, spliced if that is agreed upon. May wait for the disk.
+    pub(crate) fn reply_fd(
+        mut self,
+        fd: BorrowedFd<'_>,
+        offset: u64,
+        len: usize,
+        splice: bool,
+    ) -> Result<()> {
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let mut bufvec = bufvec::at(fd.as_raw_fd(), offset, len);
+        let flags = match splice {
+            true => sys::FUSE_BUF_SPLICE_MOVE,
+            false => sys::FUSE_BUF_NO_SPLICE,
+        };
         let req = self.answer();
         // SAFETY: the request is unanswered, by the invariants; the descriptor is open during the
         // call, after which libfuse has no more use for it.
-        ret(unsafe { sys::fuse_reply_data(req, &mut bufvec, sys::FUSE_BUF_SPLICE_MOVE) })
+        ret(unsafe { sys::fuse_reply_data(req, &mut bufvec, flags) })
     }
 
     pub(crate) fn reply_write(mut self, count: usize) -> Result<()> {

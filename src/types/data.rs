@@ -36,6 +36,7 @@ pub(crate) enum DataSource {
         fd: Arc<OwnedFd>,
         offset: u64,
         len: usize,
+        at_hand: bool,
     },
 }
 
@@ -48,15 +49,44 @@ impl Data {
 
     /// `len` bytes of an open file, from `offset` on; fewer where the file ends before.
     ///
-    /// libfuse copies them into the kernel without passing them through this program's memory where
-    /// [`Capabilities::SPLICE_WRITE`](crate::Capabilities::SPLICE_WRITE) is on. Reading may wait
-    /// for a disk and is therefore done on a thread of its own. If the file cannot be read, the
-    /// caller of `read` gets the error. If it has become shorter meanwhile, that is where the answer ends,
-    /// and where the kernel takes the end of the file to be until it asks for attributes again.
+    /// Reading may wait for a disk and is therefore done on a thread of its own, unless they are
+    /// [`at_hand`](Self::at_hand). If the file cannot be read, the caller of `read` gets the error. If it
+    /// has become shorter meanwhile, that is where the answer ends, and where the kernel takes the end of
+    /// the file to be until it asks for attributes again.
     #[doc(alias = "fuse_reply_data")]
     #[must_use]
     pub fn from_fd(fd: Arc<OwnedFd>, offset: u64, len: usize) -> Self {
-        Self(DataSource::File { fd, offset, len })
+        Self(DataSource::File {
+            fd,
+            offset,
+            len,
+            at_hand: false,
+        })
+    }
+
+    /// Has bytes of a file sent by the thread that the handler is on, as bytes in memory are: for a file
+    /// that is not waited for, or where the session has threads enough to wait
+    /// ([`SessionBuilder::reader_threads`](crate::SessionBuilder::reader_threads)).
+    ///
+    /// That saves the way to another thread; and where
+    /// [`Capabilities::SPLICE_WRITE`](crate::Capabilities::SPLICE_WRITE) is on and the handler had not to
+    /// wait, libfuse splices the bytes into the kernel, without passing them through this program's
+    /// memory.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use libfuse3::Data;
+    ///
+    /// # fn answer(fd: Arc<std::os::fd::OwnedFd>) -> Data {
+    /// Data::from_fd(fd, 4096, 65536).at_hand()
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn at_hand(mut self) -> Self {
+        if let DataSource::File { at_hand, .. } = &mut self.0 {
+            *at_hand = true;
+        }
+        self
     }
 
     /// Number of bytes.
@@ -90,7 +120,9 @@ impl Data {
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            DataSource::File { fd, offset, len } => {
+            DataSource::File {
+                fd, offset, len, ..
+            } => {
                 let fd: RawFd = fd.as_raw_fd();
                 write!(f, "Data({len} bytes at {offset} of descriptor {fd})")
             }

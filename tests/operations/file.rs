@@ -479,7 +479,14 @@ fn temporary(contents: &[u8]) -> Arc<OwnedFd> {
 fn read_answers_from_a_range_of_a_file() {
     require_fuse!();
     let contents = pattern(3, 200_000);
-    for (direct_io, spliced) in [(true, false), (false, false), (true, true)] {
+    for (direct_io, spliced, at_hand) in [
+        (true, false, false),
+        (false, false, false),
+        (true, true, false),
+        (true, false, true),
+        (false, true, true),
+        (true, true, true),
+    ] {
         let source = temporary(&contents);
         let mut fs = Scripted::with_file(100_000);
         answer!(
@@ -501,12 +508,16 @@ fn read_answers_from_a_range_of_a_file() {
             fs.read = move |offset, size| {
                 let left = 100_000_u64.saturating_sub(offset);
                 let len = size.min(usize::try_from(left).unwrap());
-                Ok(Data::from_fd(Arc::clone(&source), 50_000 + offset, len))
+                let data = Data::from_fd(Arc::clone(&source), 50_000 + offset, len);
+                Ok(if at_hand { data.at_hand() } else { data })
             }
         );
         let mounted = common::mount(fs);
         let read = fs::read(mounted.join("file")).unwrap();
-        assert!(read == contents[50_000..150_000], "{direct_io} {spliced}");
+        assert!(
+            read == contents[50_000..150_000],
+            "{direct_io} {spliced} {at_hand}"
+        );
         assert_quiet();
     }
 }
@@ -531,7 +542,12 @@ fn read_from_a_file_that_is_too_short_ends_there() {
 fn read_from_a_file_that_shrinks_meanwhile_ends_with_it() {
     require_fuse!();
     let contents = pattern(4, 200_000);
-    for (direct_io, spliced) in [(true, false), (false, false), (true, true), (false, true)] {
+    for (direct_io, spliced, at_hand) in [
+        (true, false, false),
+        (false, false, true),
+        (true, true, true),
+        (false, true, false),
+    ] {
         for left in [50_001, 4096, 1, 0] {
             let source = temporary(&contents);
             let mut fs = Scripted::with_file(200_000);
@@ -554,7 +570,8 @@ fn read_from_a_file_that_shrinks_meanwhile_ends_with_it() {
                     let len = size.min(200_000 - usize::try_from(offset).unwrap());
                     // Somebody else cuts it off when the handler has looked at its length.
                     rustix::fs::ftruncate(&*source, left).unwrap();
-                    Ok(Data::from_fd(Arc::clone(&source), offset, len))
+                    let data = Data::from_fd(Arc::clone(&source), offset, len);
+                    Ok(if at_hand { data.at_hand() } else { data })
                 }
             );
             let mounted = common::mount(fs);
@@ -582,7 +599,10 @@ fn read_from_a_file_that_cannot_be_read_returns_its_error() {
     // A directory, too.
     let source = Arc::new(OwnedFd::from(File::open(dir.path()).unwrap()));
     let mut fs = direct(0);
-    answer!(fs.read = move |offset, size| Ok(Data::from_fd(Arc::clone(&source), offset, size)));
+    answer!(
+        fs.read =
+            move |offset, size| { Ok(Data::from_fd(Arc::clone(&source), offset, size).at_hand()) }
+    );
     let mounted = common::mount(fs);
     assert_eq!(errno(fs::read(mounted.join("file"))), libc::EISDIR);
 }

@@ -1,5 +1,7 @@
 //! Operations on open files.
 
+use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -100,8 +102,21 @@ impl<O: Operations> Hold<O> {
             self.unless_interrupted(&request, handler).await
         };
         match result {
-            Ok(Data(DataSource::File { fd, offset, len })) if len <= size => {
-                answer_from_file(request, fd, offset, len).await;
+            Ok(Data(DataSource::File {
+                fd,
+                offset,
+                len,
+                at_hand,
+            })) if len <= size => {
+                // libfuse keeps a pipe for each thread that splices, until that thread ends: readers do so
+                // before the session, and others may not.
+                let splice = at_hand && self.stop.readers().are_current();
+                let answer = move || answer_from_file(request, fd, offset, len, splice);
+                match at_hand {
+                    true => answer(),
+                    // Reading the file may wait for a disk, so this is done by a thread that may wait.
+                    false => smol::unblock(answer).await,
+                }
             }
             result => {
                 let _ = request.answer(result.map(|data| Bounded { data, size }));
@@ -214,21 +229,11 @@ impl<O: Operations> Hold<O> {
     }
 }
 
-/// Reading the file may wait for a disk, so this is done by a thread that may wait.
-async fn answer_from_file(
-    request: Request,
-    fd: Arc<std::os::fd::OwnedFd>,
-    offset: u64,
-    len: usize,
-) {
+fn answer_from_file(request: Request, fd: Arc<OwnedFd>, offset: u64, len: usize, splice: bool) {
     let raw = request.into_raw();
-    smol::unblock(move || {
-        let session = Arc::clone(raw.session());
-        // Without it the session has ended, and the request with it.
-        if let Ok(_use) = session.begin_use() {
-            use std::os::fd::AsFd;
-            let _ = raw.reply_fd(fd.as_fd(), offset, len);
-        }
-    })
-    .await;
+    let session = Arc::clone(raw.session());
+    // Without it the session has ended, and the request with it.
+    if let Ok(_use) = session.begin_use() {
+        let _ = raw.reply_fd(fd.as_fd(), offset, len, splice);
+    }
 }
