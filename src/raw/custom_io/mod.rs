@@ -59,6 +59,13 @@ impl RawSession {
                 Some(_) => Err("/dev/fuse cannot be half of a pair".to_owned()),
             };
         }
+        // While this libfuse answers INIT, the number of the session's descriptor leads elsewhere
+        // (`super::init_repair`): whoever waited for requests there would wait for ever.
+        #[cfg(not(libfuse_since = "3.13"))]
+        let read = match read {
+            Some(read) => Some(read),
+            None => Some(write.try_clone().map_err(|error| error.to_string())?),
+        };
         let read_fd = read.as_ref().unwrap_or(&write).as_raw_fd();
         let connection = Connection {
             read: End::new(read_fd, read_kind),
