@@ -102,6 +102,7 @@ impl CommandLine {
                 ),
                 [b'-', b'o', list @ ..] => options.extend([OsStr::from_bytes(list)]),
                 b"-r" => options.extend(["ro"]),
+                b"--debug" => options.extend(["debug"]),
                 b"-n" => {} // Not to be written to mtab, which is no file any more.
                 b"-d" => {} // libfuse has set `debug`, and leaves it there for the session.
                 _ => {

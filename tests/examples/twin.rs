@@ -161,7 +161,11 @@ fn what_makes_no_sense_is_refused_by_both() {
 #[test]
 fn both_run_in_the_foreground_until_unmounted() {
     let twins = require_twins!();
-    for options in [&[][..], &["-s"], &["-o", "ro,noexec,fsname=name"]] {
+    let mut each: Vec<&[&str]> = vec![&[], &["-s"], &["-r"], &["-o", "ro,noexec,fsname=name"]];
+    if cfg!(libfuse_since = "3.13") {
+        each.push(&["-n"]);
+    }
+    for options in each {
         let [c, rust] = twins.each(options, |mut program| {
             let line = common::mountinfo_line(program.path());
             let used = use_it(program.path());
@@ -181,13 +185,15 @@ fn both_run_in_the_foreground_until_unmounted() {
 #[test]
 fn both_print_what_they_are_asked() {
     let twins = require_twins!();
-    let printed = twins.each(&["-d"], |mut program| {
-        let _used = use_it(program.path());
-        program::unmount(program.path());
-        assert!(program.join_process().success());
-        program.output()
+    let printed = ["-d", "--debug", "-odebug"].map(|option| {
+        twins.each(&[option], |mut program| {
+            let _used = use_it(program.path());
+            program::unmount(program.path());
+            assert!(program.join_process().success());
+            program.output()
+        })
     });
-    for output in printed {
+    for output in printed.as_flattened() {
         for operation in [
             "INIT", "OPENDIR", "READDIR", "LOOKUP", "OPEN", "READ", "MKDIR", "RELEASE",
         ] {
