@@ -196,7 +196,7 @@ impl<O: Operations> LowlevelOps<O> {
         self.exported.stop();
         let raw = self.raw();
         if !smol::block_on(until(Instant::now() + GRACE, unused(raw))) {
-            log::warn!("a notification or a read of a file is still under way");
+            log::warn!("a request, a notification or a read of a file is still under way");
         }
     }
 
@@ -299,7 +299,9 @@ impl<O: Operations> ForeignLoop for Exported<O> {
         self.stop();
         let raw = &self.hold.raw;
         if !smol::block_on(until(Instant::now() + GRACE, unused(raw))) {
-            log::warn!("fuse_session_destroy waits for a notification or a read of a file");
+            log::warn!(
+                "fuse_session_destroy waits for a request, a notification or a read of a file"
+            );
             smol::block_on(unused(raw));
         }
     }

@@ -110,6 +110,7 @@ impl Program {
     }
 
     fn start_at(mountpoint: MountDir, name: &str, mut command: Command, limit: Duration) -> Self {
+        let patience = limit / 2;
         let limit = TimeLimit::new(limit);
         let dir = tempfile::tempdir().expect("a directory");
         let output = dir.path().join("output");
@@ -131,7 +132,8 @@ impl Program {
             _limit: limit,
         };
         let mut ended = None;
-        let mounted = common::wait_until(PATIENCE, || {
+        // Longer where the test may take longer.
+        let mounted = common::wait_until(PATIENCE.max(patience), || {
             ended = this.child.try_wait().expect("waited for");
             ended.is_some() || common::is_mounted(this.path())
         });
