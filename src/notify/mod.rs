@@ -167,7 +167,10 @@ impl Notifier {
             deleted,
             ignore_enoent,
         };
-        self.queue.push(entry, &self.threads, &self.session);
+        match may_notify(&self.session) {
+            Ok(()) => self.queue.push(entry, &self.threads, &self.session),
+            Err(errno) => entry.failed(errno),
+        }
     }
 
     /// Makes the kernel look up a name again when it is used next.
@@ -260,6 +263,7 @@ impl Notifier {
     #[doc(alias = "fuse_lowlevel_notify_retrieve")]
     #[doc(alias = "retrieve_reply")]
     pub async fn retrieve(&self, inode: Inode, offset: u64, size: usize) -> Result<Bytes> {
+        may_notify(&self.session)?;
         let (sender, receiver) = oneshot::channel();
         let session = Weak::clone(&self.session);
         self.threads.submit(move || match session.upgrade() {
@@ -282,6 +286,7 @@ impl Notifier {
         let session = Weak::clone(&self.session);
         let threads = Arc::clone(&self.threads);
         async move {
+            may_notify(&session)?;
             let (sender, receiver) = oneshot::channel();
             threads.submit(move || {
                 let session = session.upgrade().ok_or(Errno::ENODEV);
@@ -296,6 +301,12 @@ impl Notifier {
             }
         }
     }
+}
+
+/// Asks before there is a thread for it: a program that is about to go into the background must not have
+/// one.
+fn may_notify(session: &Weak<RawSession>) -> Result<()> {
+    session.upgrade().ok_or(Errno::ENODEV)?.may_notify()
 }
 
 /// What a thread has sent; `EAGAIN` if there was none.

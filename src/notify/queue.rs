@@ -29,6 +29,20 @@ pub(super) struct QueuedEntry {
     pub(super) ignore_enoent: bool,
 }
 
+impl QueuedEntry {
+    /// There is nobody to be told of an error.
+    pub(super) fn failed(self, errno: Errno) {
+        match errno {
+            Errno::ENODEV => {}
+            Errno::ENOENT if self.ignore_enoent => {}
+            _ => {
+                let NamedEntry { parent, name } = self.entry;
+                log::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
+            }
+        }
+    }
+}
+
 impl Queue {
     /// Takes an entry, and has a thread work off the queue unless one is at it.
     pub(super) fn push(
@@ -48,19 +62,10 @@ impl Queue {
 
     fn drain(&self, session: &Weak<RawSession>) {
         while let Some(next) = self.pop() {
-            let QueuedEntry {
-                entry,
-                deleted,
-                ignore_enoent,
-            } = next;
             let session = session.upgrade().ok_or(Errno::ENODEV);
-            match session.and_then(|session| entry.invalidate(deleted, &session)) {
-                Ok(()) | Err(Errno::ENODEV) => {}
-                Err(Errno::ENOENT) if ignore_enoent => {}
-                Err(errno) => {
-                    let NamedEntry { parent, name } = entry;
-                    log::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
-                }
+            let invalidate = |session: Arc<_>| next.entry.invalidate(next.deleted, &session);
+            if let Err(errno) = session.and_then(invalidate) {
+                next.failed(errno);
             }
         }
     }

@@ -17,9 +17,13 @@ use crate::Result;
 
 impl RawSession {
     /// Before INIT libfuse takes the protocol for too old to have notifications.
-    fn begin_notify(&self) -> Result<Use<'_>> {
+    pub(crate) fn may_notify(&self) -> Result<()> {
         self.init_result().ok_or(Errno::ENOTCONN)??;
-        self.is_known()?;
+        self.is_known()
+    }
+
+    fn begin_notify(&self) -> Result<Use<'_>> {
+        self.may_notify()?;
         self.begin_use()
     }
 

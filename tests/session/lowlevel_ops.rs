@@ -215,6 +215,12 @@ fn tests_of_threads() {
     let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
     let before = threads();
     let (ops, session, dir) = mounted(Fs::default(), |builder| builder);
+    // SAFETY: it is the one, and destroyed after `stop`.
+    unsafe { ops.set_session(session.0) };
+    let notifier = ops.notifier();
+    let notified = smol::future::block_on(notifier.invalidate_inode(DATA, false));
+    assert_eq!(notified, Err(Errno::ENOTCONN));
+    notifier.invalidate_entry_async(ROOT_INODE, "data".as_ref(), None, false);
     assert_eq!(threads(), before);
     let running = session.start_loop();
     fs::metadata(dir.path()).unwrap();
@@ -222,6 +228,7 @@ fn tests_of_threads() {
     assert!(threads() >= before + 2);
     common::unmount(dir.path(), false).unwrap();
     assert_eq!(running.join().unwrap(), 0);
+    ops.stop();
     session.unmount();
     session.destroy();
     drop(ops);

@@ -49,7 +49,8 @@ void hello_capi_set_session(struct hello_capi *fs, struct fuse_session *se);
 int hello_capi_run(struct hello_capi *fs, struct fuse_session *se);
 
 /* Changes the message, from any thread; not from within a callback of libfuse. 0, or a negative error
- * number if the kernel could not be told: -ENOTCONN if it does not know the session. */
+ * number if the kernel could not be told: -ENOTCONN before there are requests, or without
+ * hello_capi_set_session. */
 int hello_capi_set_message(struct hello_capi *fs, const char *text);
 
 /* Ends what is still going on, in a second at most; from here on all requests fail. To be called before

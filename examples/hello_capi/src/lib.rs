@@ -123,7 +123,8 @@ pub unsafe extern "C" fn hello_capi_set_message(fs: *mut HelloCapi, text: *const
     let text = unsafe { CStr::from_ptr(text) };
     fs.0.operations().set_message(text.to_bytes());
     let notifier = fs.0.notifier();
-    match smol::block_on(notifier.invalidate_inode(fs::MESSAGE, false)) {
+    // Not `smol::block_on`, which may start a thread, that fuse_daemonize would lose.
+    match smol::future::block_on(notifier.invalidate_inode(fs::MESSAGE, false)) {
         Ok(()) => 0,
         Err(errno) => -errno.raw(),
     }
