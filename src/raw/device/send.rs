@@ -12,6 +12,7 @@ use std::os::fd::RawFd;
 
 use libfuse_sys as sys;
 
+use super::super::log::capture;
 use super::super::session::RawSession;
 use super::super::shim;
 
@@ -29,8 +30,11 @@ impl RawSession {
             splice_receive: Some(splice),
             splice_send: Some(splice),
         };
-        // SAFETY: libfuse copies `io`; the descriptor is the session's own.
-        let result = unsafe { shim::shim_session_custom_io(self.as_ptr(), &io, self.fd()) };
+        // One that cannot says so as an error, which it is not here.
+        let (result, _) = capture(|| {
+            // SAFETY: libfuse copies `io`; the descriptor is the session's own.
+            unsafe { shim::shim_session_custom_io(self.as_ptr(), &io, self.fd()) }
+        });
         if result != 0 && cfg!(not(libfuse_since = "3.17")) {
             // See `super::super::init_repair`.
             log::warn!("requests in one directory will come one after the other: {result}");
