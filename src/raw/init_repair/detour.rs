@@ -43,8 +43,11 @@ impl RawSession {
         };
         process();
         let wanted = self.repair.pending.load(Ordering::Acquire);
-        if let Err(error) = detour.end(wanted) {
-            log::error!("the answer to INIT cannot be sent: {error}");
+        match detour.end(wanted) {
+            Ok(()) => (),
+            // It was unmounted meanwhile. libfuse has nothing to say about that either.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => (),
+            Err(error) => log::error!("the answer to INIT cannot be sent: {error}"),
         }
     }
 }
