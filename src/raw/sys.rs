@@ -16,14 +16,6 @@ pub(super) fn check(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
-/// What a C function has left behind that has failed.
-pub(super) fn errno() -> i32 {
-    // SAFETY: no preconditions.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: it is this thread's own.
-    unsafe { *place }
-}
-
 /// What a C function leaves behind that fails.
 pub(super) fn set_errno(number: i32) {
     // SAFETY: no preconditions.

@@ -7,16 +7,14 @@ use std::ffi::c_int;
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
 
-use super::sys;
+use crate::Errno;
+use crate::wire::IN_HEADER;
 
 #[cfg(libfuse_since = "3.13")]
 mod send;
 
-/// What is at the start of each request: `struct fuse_in_header`.
-const IN_HEADER: usize = 40;
-
-/// As `fuse_session_receive_buf`, out of which this takes a fifth of the instructions: how many bytes
-/// were received, or minus an error number.
+/// As `fuse_session_receive_buf`, but never into a pipe: how many bytes were received, or minus an error
+/// number.
 ///
 /// # Safety
 ///
@@ -27,7 +25,7 @@ pub(super) unsafe fn receive(fd: RawFd, mem: NonNull<u8>, len: usize) -> c_int {
     match usize::try_from(received) {
         Ok(received) if received < IN_HEADER => -libc::EIO,
         Ok(received) => c_int::try_from(received).unwrap_or(c_int::MAX),
-        Err(_) => -sys::errno(),
+        Err(_) => -Errno::last().raw(),
     }
 }
 
