@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -220,16 +221,14 @@ pub(super) fn start<O: Operations, F: Future<Output = ()> + Send + 'static>(
     let mut handler = Some(Handler::new(make));
     // The executor polls again, with a waker of its own, so that a wake-up until then is not lost.
     let mut cx = Context::from_waker(Waker::noop());
-    let outer = CURRENT.replace(info.inodes);
-    let result = catch_unwind(AssertUnwindSafe(|| {
+    let result = catch_panics(info, || {
         if handler
             .as_mut()
             .is_none_or(|handler| handler.as_mut().poll(&mut cx).is_ready())
         {
             handler = None;
         }
-    }));
-    CURRENT.set(outer);
+    });
     match (result, handler) {
         (Ok(()), None) => (),
         (Ok(()), Some(handler)) => wait(shared, info, handler),
@@ -253,13 +252,19 @@ pub(crate) fn current_inodes() -> Option<[Inode; 2]> {
 
 /// Polls a handler. One that panics is ready: its request has been answered when it was dropped.
 fn poll(future: &mut Handler, info: RequestInfo, cx: &mut Context<'_>) -> Poll<()> {
-    let outer = CURRENT.replace(info.inodes);
-    let result = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-    CURRENT.set(outer);
-    result.unwrap_or_else(|_| {
+    catch_panics(info, || future.as_mut().poll(cx)).unwrap_or_else(|_| {
         log_panic(info);
         Poll::Ready(())
     })
+}
+
+/// Calls what runs a handler, from where [`current_inodes`] tells what it is about.
+#[inline]
+fn catch_panics<R>(info: RequestInfo, run: impl FnOnce() -> R) -> thread::Result<R> {
+    let outer = CURRENT.replace(info.inodes);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    CURRENT.set(outer);
+    result
 }
 
 /// Drops a handler, which answers its request if it has not done so. What it drops may panic.
