@@ -54,9 +54,10 @@ fuse_mounts() {
     awk '/ - fuse(blk)?(\.[^ ]*)? / { at[++n] = $5 } END { for (; n > 0; n--) print at[n] }' /proc/self/mountinfo
 }
 
-# Aborts all FUSE connections in mount table $1. A process that waits for one cannot be killed before.
+# Aborts all FUSE connections in mount table $1. A process that waits for one cannot be killed before. A connection's
+# number is that of its device, in which the major number stands 20 bits to the left.
 abort_connections() {
-    awk '/ - fuse(blk)?(\.[^ ]*)? / { split($3, device, ":"); print device[2] }' "$1" | while read -r number; do
+    awk '/ - fuse(blk)?(\.[^ ]*)? / { split($3, device, ":"); print device[1] * 1048576 + device[2] }' "$1" | while read -r number; do
         echo "aborting connection $number"
         echo 1 >"/sys/fs/fuse/connections/$number/abort" || true
     done

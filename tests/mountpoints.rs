@@ -25,6 +25,7 @@ use std::time::Duration;
 use common::MountDir;
 use common::TimeLimit;
 use common::memfs::MemFs;
+use libfuse3::ExitReason;
 use libfuse3::MountOptions;
 use namespace::Namespace;
 use namespace::User;
@@ -316,6 +317,29 @@ fn a_block_device() {
         fs::write(mounted.join("file"), "text").unwrap();
         assert_eq!(fs::read(mounted.join("file")).unwrap(), b"text");
         drop(mounted);
+    }
+}
+
+/// Its connection is not the one that has the minor number of the device.
+#[test]
+fn the_connection_of_a_block_device_is_aborted() {
+    common::require_fuse!();
+    common::require_root!();
+    common::require_fusectl!();
+    let device = match LoopDevice::new() {
+        Ok(device) => device,
+        Err(why) => return common::skip(why),
+    };
+    let options = MountOptions::default().blkdev().fsname(&device.path);
+    for options in [options.clone(), options.subtype("kind")] {
+        let mounted = common::mount_with(MemFs::default(), |builder| builder.options(options));
+        fs::write(mounted.join("file"), "text").unwrap();
+        assert_eq!(
+            common::connection_value(mounted.connection(), "waiting"),
+            "0"
+        );
+        mounted.abort();
+        assert_eq!(mounted.join_session().unwrap(), ExitReason::Aborted);
     }
 }
 

@@ -194,7 +194,7 @@ pub(super) fn abort_connection(path: &Path) -> io::Result<()> {
     let Some(mount) = mountinfo_of(path) else {
         return Ok(());
     };
-    let switch = format!("/sys/fs/fuse/connections/{}/abort", mount.device.1);
+    let switch = format!("/sys/fs/fuse/connections/{}/abort", mount.connection());
     if fs::write(switch, "1").is_ok() {
         return Ok(());
     }

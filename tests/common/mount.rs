@@ -68,9 +68,9 @@ impl MountDir {
         self.0.join(name)
     }
 
-    /// The number of the connection in `/sys/fs/fuse/connections`: the minor device number.
+    /// The number of the connection in `/sys/fs/fuse/connections`.
     pub(crate) fn connection(&self) -> u32 {
-        mountinfo_of(&self.0).expect("mounted").device.1
+        mountinfo_of(&self.0).expect("mounted").connection()
     }
 }
 
@@ -147,9 +147,9 @@ impl<O: Operations> Mounted<O> {
         self.notifier.clone()
     }
 
-    /// The number of the connection in `/sys/fs/fuse/connections`: the minor device number.
+    /// The number of the connection in `/sys/fs/fuse/connections`.
     pub(crate) fn connection(&self) -> u32 {
-        mountinfo_of(&self.path).expect("mounted").device.1
+        mountinfo_of(&self.path).expect("mounted").connection()
     }
 
     /// Aborts the connection: all requests fail that have no answer, and all that are to come.
@@ -205,6 +205,15 @@ pub(crate) struct MountInfo {
     pub(crate) source: String,
     /// Options of the mount and of its file system.
     pub(crate) options: String,
+}
+
+impl MountInfo {
+    /// The number of the mount's connection in `/sys/fs/fuse/connections`: that of its device, as the
+    /// kernel writes it. Just the minor number would be another mount's if this one is on a block device.
+    pub(crate) fn connection(&self) -> u32 {
+        let (major, minor) = self.device;
+        major << 20 | minor
+    }
 }
 
 /// `/proc/self/mountinfo` as this thread sees it. What is mounted there need not have names in UTF-8.

@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 
 use self::mountinfo::Device;
 use self::mountinfo::MountTable;
+use self::mountinfo::connection;
 use super::Unmount;
 use crate::Error;
 use crate::MountOptions;
@@ -134,10 +135,11 @@ impl Mountpoint {
     pub(super) fn abort(&self, raw: &RawSession, unmount: Unmount) {
         raw.shut_down();
         // While it is connected, nobody else has its number.
-        let Some((_, minor)) = self.device.filter(|_| raw.is_connected()) else {
+        let Some(device) = self.device.filter(|_| raw.is_connected()) else {
             return;
         };
-        let switch = format!("/sys/fs/fuse/connections/{minor}/abort");
+        let connection = connection(device);
+        let switch = format!("/sys/fs/fuse/connections/{connection}/abort");
         if fs::write(&switch, "1").is_err()
             && unmount == Unmount::Yes
             && self.is_mounted()

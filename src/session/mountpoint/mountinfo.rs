@@ -9,6 +9,12 @@ use std::path::PathBuf;
 /// Major and minor number of a device.
 pub(super) type Device = (u32, u32);
 
+/// The name of a mount's connection in /sys/fs/fuse/connections: its device number as the kernel writes
+/// it, which is the minor number, but for file systems on a block device (`fuseblk`).
+pub(super) fn connection((major, minor): Device) -> u32 {
+    major << 20 | minor
+}
+
 /// The mounts of this process's namespace, as of one moment.
 pub(super) struct MountTable(Vec<Mount>);
 
@@ -39,7 +45,7 @@ fn parse(line: &[u8]) -> Option<Mount> {
     let device = std::str::from_utf8(fields.nth(2)?).ok()?;
     let path = unescape(fields.nth(1)?);
     let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-    let is_fuse = kind == b"fuse" || kind == b"fuseblk" || kind.starts_with(b"fuse.");
+    let is_fuse = [&b"fuse"[..], b"fuseblk"].contains(&kind.split(|byte| *byte == b'.').next()?);
     let (major, minor) = device.split_once(':')?;
     let device = (major.parse().ok()?, minor.parse().ok()?);
     Some(Mount {
@@ -85,6 +91,22 @@ mod tests {
         assert_eq!(mount.fuse_device, Some((0, 51)));
         let line = b"36 35 8:1 / / rw - ext4 /dev/sda1 rw";
         assert_eq!(parse(line).unwrap().fuse_device, None);
+        for (kind, is_fuse) in [
+            ("fuse", true),
+            ("fuseblk", true),
+            ("fuseblk.x", true),
+            ("fusectl", false),
+        ] {
+            let line = format!("36 35 7:3 / / rw - {kind} /dev/loop3 rw");
+            let device = parse(line.as_bytes()).unwrap().fuse_device;
+            assert_eq!(device, is_fuse.then_some((7, 3)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_block_device_does_not_have_the_connection_of_another_mount() {
+        assert_eq!(connection((0, 51)), 51);
+        assert_eq!(connection((7, 51)), 7 * 0x10_0000 + 51);
     }
 
     #[test]
