@@ -96,6 +96,7 @@ impl RawSession {
     ) -> Result<Arc<Self>, Error> {
         let foreign = Some(Foreign::default());
         Self::unmade(
+            &[],
             max_read,
             sender,
             init,

@@ -1,7 +1,6 @@
 //! What one thread receives requests with.
 
 use std::cell::Cell;
-use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use libfuse_sys as sys;
 use super::buffer::Block;
 use super::buffer::BufferPool;
 use super::buffer::ReceivedBytes;
+use super::clones::Place;
 use super::pipe::PipePool;
 use super::session::RawSession;
 use crate::message::Message;
@@ -19,7 +19,7 @@ use crate::message::Message;
 ///
 /// Each reader has its own: nothing that is touched for every request is shared between threads.
 pub(crate) struct Inbox {
-    device: Option<RawFd>,
+    place: Option<Place>,
     /// Gone while libfuse works on a request of whose payload a callback has taken possession.
     block: Cell<Option<Block>>,
     keep: Arc<Keep>,
@@ -44,9 +44,10 @@ thread_local! {
 }
 
 impl Inbox {
-    pub(super) fn new(session: Arc<RawSession>) -> Self {
+    /// That of the reader with this number, the first being 0.
+    pub(super) fn new(session: Arc<RawSession>, reader: usize) -> Self {
         Self {
-            device: session.foreign.is_none().then(|| session.fd()),
+            place: session.foreign.is_none().then(|| session.place(reader)),
             block: Cell::new(None),
             keep: Keep::new(session),
             pool: Arc::new(BufferPool::new()),
@@ -55,10 +56,11 @@ impl Inbox {
         }
     }
 
-    /// The device to receive from. `None` for a session that C has made: it may have given libfuse
-    /// functions of its own.
-    pub(super) fn device(&self) -> Option<RawFd> {
-        self.device
+    /// What to receive from. `None` for a session that C has made: it may have given libfuse functions of
+    /// its own.
+    #[inline]
+    pub(super) fn place(&self) -> Option<Place> {
+        self.place
     }
 
     /// The length of the largest request that there is room for.

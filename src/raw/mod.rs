@@ -9,6 +9,7 @@ mod backing;
 mod buffer;
 mod bufvec;
 mod callbacks;
+mod clones;
 mod cmdline;
 mod conn_info;
 mod conn_info_opts;

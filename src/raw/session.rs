@@ -22,6 +22,8 @@ use libfuse_sys as sys;
 
 use super::args::Args;
 use super::callbacks;
+use super::clones::Clones;
+use super::clones::Place;
 use super::conn_info_opts::RawConnInfoOpts;
 use super::custom_io::Connection;
 use super::device;
@@ -86,10 +88,13 @@ pub(crate) struct RawSession {
     pub(super) repair: InitRepair,
     /// What requests come from in place of the kernel.
     pub(super) io: OnceLock<Box<Connection>>,
+    pub(super) clones: OnceLock<Box<Clones>>,
     /// What the file system has asked for in INIT.
     wanted: OnceLock<Capabilities>,
     /// Who has made the session in our place, and unmounts and destroys it.
     pub(super) foreign: Option<Foreign>,
+    /// What libfuse was given, program name first.
+    pub(super) arguments: Box<[CString]>,
     sender: Sender<Message>,
     init: InitHook,
     conn_info_opts: Option<Arc<RawConnInfoOpts>>,
@@ -123,7 +128,15 @@ impl RawSession {
         let is_debugging = arguments
             .iter()
             .any(|argument| argument.as_c_str() == c"debug");
-        let this = Self::unmade(max_read, sender, init, conn_info_opts, is_debugging, None)?;
+        let this = Self::unmade(
+            arguments,
+            max_read,
+            sender,
+            init,
+            conn_info_opts,
+            is_debugging,
+            None,
+        )?;
         let _guard = MOUNT_LOCK.lock();
         let (session, message) = log::capture(|| {
             let mut args = Args::new(arguments);
@@ -150,6 +163,7 @@ impl RawSession {
 
     /// All but libfuse's part of it.
     pub(super) fn unmade(
+        arguments: &[CString],
         max_read: u32,
         sender: Sender<Message>,
         init: InitHook,
@@ -161,6 +175,7 @@ impl RawSession {
         Ok(Arc::new(Self {
             session: AtomicPtr::new(ptr::null_mut()),
             foreign,
+            arguments: arguments.into(),
             sender,
             init,
             conn_info_opts,
@@ -176,6 +191,7 @@ impl RawSession {
             is_mounted: AtomicBool::new(false),
             retrievals: Retrievals::default(),
             io: OnceLock::new(),
+            clones: OnceLock::new(),
             users: AtomicUsize::new(0),
             unused: Event::new(),
             closed: Mutex::new(false),
@@ -183,8 +199,9 @@ impl RawSession {
     }
 
     /// Mounts on `path`, which must be absolute; nothing is mounted on `/dev/fd/N`, a descriptor that
-    /// is libfuse's from here on.
-    pub(crate) fn mount(&self, path: &Path) -> Result<(), String> {
+    /// is libfuse's from here on. If they can be had, there are as many more descriptors then as `clones`
+    /// says.
+    pub(crate) fn mount(&self, path: &Path, clones: usize) -> Result<(), String> {
         let c_path = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| "the path has a NUL in it".to_owned())?;
         let _guard = MOUNT_LOCK.lock();
@@ -204,7 +221,12 @@ impl RawSession {
         }
         let is_mounted = !path.starts_with("/dev/fd");
         self.is_mounted.store(is_mounted, Ordering::Release);
-        self.install_sending();
+        // SAFETY: the session is valid, and so is its userdata, by the invariants.
+        unsafe { device::install_sending(self.as_ptr(), self.fd()) };
+        // libfuse shows what it does where it does it.
+        if clones > 0 && !self.is_debugging {
+            self.open_clones(clones);
+        }
         Ok(())
     }
 
@@ -222,36 +244,43 @@ impl RawSession {
         unsafe { sys::fuse_session_fd(session) }
     }
 
-    /// What one thread receives with.
-    pub(crate) fn inbox(self: &Arc<Self>) -> Inbox {
-        Inbox::new(Arc::clone(self))
+    /// What the thread of reader number `reader` receives with. If there are clones, and it is not the
+    /// first one's, INIT is done with.
+    pub(crate) fn inbox(self: &Arc<Self>, reader: usize) -> Inbox {
+        Inbox::new(Arc::clone(self), reader)
     }
 
     /// Waits for one request and has it turned into a message. `Ok(false)`: the connection has
     /// ended.
     pub(crate) fn receive(&self, inbox: &Inbox) -> Result<bool> {
+        let session = inbox.place().map_or(self.as_ptr(), |place| place.session);
         let receive = |buf: &mut sys::fuse_buf| {
             let mem = NonNull::new(buf.mem.cast()).expect("the inbox has set it");
-            let received = match (self.io.get(), inbox.device()) {
+            let received = match (self.io.get(), inbox.place()) {
                 // SAFETY: the memory has room for the largest request, and nobody else uses it.
                 (Some(io), _) => unsafe { io.receive(mem, inbox.request_size()) },
                 // Into its pipe only libfuse can receive.
-                (None, Some(device)) if !self.wanted().contains(Capabilities::SPLICE_READ) => {
+                (None, Some(Place { fd, .. }))
+                    if !self.wanted().contains(Capabilities::SPLICE_READ) =>
+                {
                     // SAFETY: as above.
-                    let received = unsafe { device::receive(device, mem, inbox.request_size()) };
+                    let received = unsafe { device::receive(fd, mem, inbox.request_size()) };
                     self.after_receiving(received)
                 }
                 // SAFETY: any thread may receive; the memory has room for the largest request that libfuse
                 // asks for.
-                _ => return unsafe { sys::fuse_session_receive_buf(self.as_ptr(), buf) },
+                _ => return unsafe { sys::fuse_session_receive_buf(session, buf) },
             };
             buf.size = usize::try_from(received).unwrap_or(0);
             received
         };
         // SAFETY: `buf` is as libfuse has filled it, and its memory lives: in this thread's hands, or
         // in those of the message that took it.
-        let process = |buf: &_| unsafe { sys::fuse_session_process_buf(self.as_ptr(), buf) };
-        let process = |buf: &_| self.repair_answer(buf, || process(buf));
+        let process = |buf: &_| unsafe { sys::fuse_session_process_buf(session, buf) };
+        let process = |buf: &_| match self.clones.get() {
+            None => self.repair_answer(buf, || process(buf)),
+            Some(clones) => clones.process(self, session, buf),
+        };
         // SAFETY: libfuse returns how many bytes it has received.
         let received = unsafe { inbox.receive(receive, process) };
         match received {
@@ -297,6 +326,11 @@ impl RawSession {
 
     /// Called by the INIT callback, with libfuse's own structure; what it is to become is in `info` then.
     pub(super) fn on_init(&self, info: &mut ConnInfo, conn: &mut sys::fuse_conn_info) {
+        let agreed = self.clones.get().map(|clones| &clones.agreed);
+        if let Some(agreed) = agreed.and_then(OnceLock::get) {
+            *info = agreed.clone();
+            return;
+        }
         info.max_read = self.max_read;
         if self.is_custom_io() {
             // libfuse offers it where it has no functions of ours to send with.
@@ -327,6 +361,9 @@ impl RawSession {
             Some(foreign) => foreign.init(info, result),
             None => result,
         };
+        if let Some(agreed) = agreed {
+            agreed.get_or_init(|| info.clone());
+        }
         self.init_result.get_or_init(|| result);
         self.init_done.notify(usize::MAX);
     }
@@ -399,6 +436,9 @@ impl RawSession {
         }
         // SAFETY: any thread may set the flag.
         unsafe { sys::fuse_session_exit(self.as_ptr()) };
+        if let Some(clones) = self.clones.get() {
+            clones.exit();
+        }
     }
 
     /// `ENOTCONN` if C has made the session, and has not told which one it is.
@@ -443,6 +483,11 @@ impl RawSession {
             return;
         }
         let _guard = MOUNT_LOCK.lock_to_unmount();
+        if let Some(clones) = self.clones.get() {
+            // First: where the kernel has somebody told of the end (DESTROY), it waits for an answer as long
+            // as a descriptor is open.
+            clones.close();
+        }
         if self.is_mounted.load(Ordering::Acquire) {
             // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does
             // nothing when called twice.

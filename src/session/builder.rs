@@ -24,10 +24,21 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) reader_threads: usize,
+    pub(super) clone_fd: bool,
     pub(super) max_in_flight: usize,
     pub(super) shutdown_timeout: Duration,
     pub(super) cancel_on_interrupt: bool,
     pub(super) handle_signals: bool,
+}
+
+impl Limits {
+    /// How many descriptors the session shall have besides the first.
+    pub(super) fn clones(&self) -> usize {
+        match self.clone_fd {
+            true => self.reader_threads - 1,
+            false => 0,
+        }
+    }
 }
 
 /// A session in the making: from [`Session::builder`].
@@ -63,6 +74,7 @@ impl<O: Operations> SessionBuilder<O> {
             conn_info_opts: None,
             limits: Limits {
                 reader_threads: 1,
+                clone_fd: true,
                 max_in_flight: MAX_IN_FLIGHT,
                 shutdown_timeout: SHUTDOWN_TIMEOUT,
                 cancel_on_interrupt: false,
@@ -95,6 +107,22 @@ impl<O: Operations> SessionBuilder<O> {
     /// more than one.
     pub fn reader_threads(mut self, threads: usize) -> Self {
         self.limits.reader_threads = threads.max(1);
+        self
+    }
+
+    /// Whether each reader thread gets a descriptor of the connection of its own, up to 16 of them; they do
+    /// by default.
+    ///
+    /// Readers then wait neither for each other in the kernel nor in libfuse, which has a session for each
+    /// descriptor. Where `/dev/fuse` cannot be opened (any more), and with
+    /// [`Capabilities::SPLICE_READ`](crate::Capabilities::SPLICE_READ) or the option `debug`, they share one
+    /// all the same. What C code does with [`Session::as_raw`] concerns the first of those sessions.
+    ///
+    /// The kernel hands a request to whichever reader comes first in either case, and nothing else about the
+    /// file system is different.
+    #[doc(alias = "fuse_loop_cfg_set_clone_fd")]
+    pub fn clone_fd(mut self, clone: bool) -> Self {
+        self.limits.clone_fd = clone;
         self
     }
 

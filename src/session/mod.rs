@@ -165,7 +165,7 @@ impl<O: Operations> Session<O> {
     ) -> Result<Self, Error> {
         let mountpoint = Mountpoint::check(path)?;
         let prepared = Prepared::new(operations, options, conn_info_opts)?;
-        let mountpoint = mountpoint.mount(&prepared.raw, options)?;
+        let mountpoint = mountpoint.mount(&prepared.raw, options, limits.clones())?;
         Ok(Self::of(prepared.into_shared(limits, mountpoint)))
     }
 

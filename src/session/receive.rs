@@ -4,11 +4,13 @@
 //! thread. It polls the handlers of the requests that it receives up to their first wait.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::thread::JoinHandle;
 
 use async_channel::Sender;
+use futures::future::select;
 
 use super::Hold;
 use super::Shared;
@@ -31,7 +33,7 @@ pub(super) fn spawn<O: Operations>(
     thread::Builder::new()
         .name(format!("fuse-reader-{index}"))
         .spawn(move || {
-            let result = receive_all(&shared);
+            let result = receive_all(&shared, index);
             // Whatever has ended this reader ends the session; the other readers leave, too.
             shared.stop.request(Cause::ReaderEnded);
             shared.raw.retrievals.end();
@@ -42,9 +44,20 @@ pub(super) fn spawn<O: Operations>(
         })
 }
 
-fn receive_all<O: Operations>(shared: &Arc<Hold<O>>) -> ReaderEnd {
+fn receive_all<O: Operations>(shared: &Arc<Hold<O>>, index: usize) -> ReaderEnd {
+    if index > 0 && shared.raw.has_clones() {
+        // The first reader has INIT worked on, and the others' libfuse sessions are told of it then.
+        let (initialized, stopped) = (
+            pin!(shared.raw.initialized()),
+            pin!(shared.stop.requested()),
+        );
+        smol::block_on(select(initialized, stopped));
+        if shared.stop.is_requested() {
+            return Ok(());
+        }
+    }
     let reader = shared.stop.readers().enter();
-    let inbox = shared.raw.inbox();
+    let inbox = shared.raw.inbox(index);
     let is_stopping = || shared.stop.is_requested();
     // INIT comes first, and whatever goes wrong with it is known when it has been worked on.
     let mut is_agreed = shared.raw.init_result() == Some(Ok(()));

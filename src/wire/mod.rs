@@ -58,6 +58,15 @@ pub(crate) fn failure(unique: u64, errno: i32) -> [u8; OUT_HEADER] {
     message
 }
 
+/// A `BATCH_FORGET` of nothing, which nobody answers: from root, whom libfuse refuses nothing.
+pub(crate) fn empty_batch_forget() -> [u8; IN_HEADER + 8] {
+    let mut message = [0; IN_HEADER + 8];
+    let len = message.len() as u32;
+    message[..4].copy_from_slice(&len.to_ne_bytes());
+    message[4..8].copy_from_slice(&(Opcode::BatchForget as u32).to_ne_bytes());
+    message
+}
+
 fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
 }

@@ -45,6 +45,11 @@ pub(super) unsafe extern "C" fn forget_multi(
     count: usize,
     forgets: *mut sys::fuse_forget_data,
 ) {
+    if count == 0 {
+        // Not from the kernel, see `Clones::interrupt`.
+        // SAFETY: guaranteed by the caller, see above.
+        return unsafe { sys::fuse_reply_none(req) };
+    }
     let list = (0..count)
         .map(|index| {
             // SAFETY: guaranteed by the caller, see above.

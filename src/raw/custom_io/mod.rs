@@ -114,7 +114,7 @@ impl RawSession {
 
     /// Makes `fd` the session's descriptor, as one that somebody else has mounted.
     fn attach(&self, fd: OwnedFd) -> Result<(), String> {
-        self.mount(Path::new(&format!("/dev/fd/{}", fd.as_raw_fd())))?;
+        self.mount(Path::new(&format!("/dev/fd/{}", fd.as_raw_fd())), 0)?;
         // It is libfuse's from here on.
         let _ = fd.into_raw_fd();
         Ok(())

@@ -13,6 +13,9 @@ use crate::wire::IN_HEADER;
 #[cfg(libfuse_since = "3.13")]
 mod send;
 
+#[cfg(libfuse_since = "3.13")]
+pub(super) use send::install_sending;
+
 /// As `fuse_session_receive_buf`, but never into a pipe: how many bytes were received, or minus an error
 /// number.
 ///
@@ -29,8 +32,10 @@ pub(super) unsafe fn receive(fd: RawFd, mem: NonNull<u8>, len: usize) -> c_int {
     }
 }
 
+/// This libfuse sends by itself.
+///
+/// # Safety
+///
+/// - None.
 #[cfg(not(libfuse_since = "3.13"))]
-impl super::session::RawSession {
-    /// This libfuse sends by itself.
-    pub(super) fn install_sending(&self) {}
-}
+pub(super) unsafe fn install_sending(_: *mut libfuse_sys::fuse_session, _: RawFd) {}

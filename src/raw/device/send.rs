@@ -21,24 +21,26 @@ const SMALL: usize = 16 + 4096;
 /// Most are no larger than this, for which less of the stack is touched.
 const USUAL: usize = 256;
 
-impl RawSession {
-    /// Has libfuse send through us, if it was built so that it can.
-    pub(in super::super) fn install_sending(&self) {
-        let io = shim::shim_custom_io {
-            read: Some(read),
-            writev: Some(writev),
-            splice_receive: Some(splice),
-            splice_send: Some(splice),
-        };
-        // One that cannot says so as an error, which it is not here.
-        let (result, _) = capture(|| {
-            // SAFETY: libfuse copies `io`; the descriptor is the session's own.
-            unsafe { shim::shim_session_custom_io(self.as_ptr(), &io, self.fd()) }
-        });
-        if result != 0 && cfg!(not(libfuse_since = "3.17")) {
-            // See `super::super::init_repair`.
-            log::warn!("requests in one directory will come one after the other: {result}");
-        }
+/// Has libfuse send through us, if it was built so that it can.
+///
+/// # Safety
+///
+/// - The session is valid, its userdata is a [`RawSession`], and `fd` is its descriptor.
+pub(in super::super) unsafe fn install_sending(session: *mut sys::fuse_session, fd: RawFd) {
+    let io = shim::shim_custom_io {
+        read: Some(read),
+        writev: Some(writev),
+        splice_receive: Some(splice),
+        splice_send: Some(splice),
+    };
+    // One that cannot says so as an error, which it is not here.
+    let (result, _) = capture(|| {
+        // SAFETY: guaranteed by the caller, see above; libfuse copies `io`.
+        unsafe { shim::shim_session_custom_io(session, &io, fd) }
+    });
+    if result != 0 && cfg!(not(libfuse_since = "3.17")) {
+        // See `super::super::init_repair`.
+        log::warn!("requests in one directory will come one after the other: {result}");
     }
 }
 

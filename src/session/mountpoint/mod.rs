@@ -70,12 +70,18 @@ impl Mountpoint {
         &self.path
     }
 
-    /// Mounts the session here.
-    pub(super) fn mount(mut self, raw: &RawSession, options: &MountOptions) -> Result<Self, Error> {
-        raw.mount(&self.path).map_err(|message| Error::Mount {
-            path: self.given.clone(),
-            message: diagnose::explain(message, &self.path, options),
-        })?;
+    /// Mounts the session here, with `clones` more descriptors if they can be had.
+    pub(super) fn mount(
+        mut self,
+        raw: &RawSession,
+        options: &MountOptions,
+        clones: usize,
+    ) -> Result<Self, Error> {
+        raw.mount(&self.path, clones)
+            .map_err(|message| Error::Mount {
+                path: self.given.clone(),
+                message: diagnose::explain(message, &self.path, options),
+            })?;
         self.device = MountTable::read().fuse_device(&self.path);
         self.mount_id = self.mount_id_now();
         self.set_served(false);
