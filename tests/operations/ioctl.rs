@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
-use std::process::Command;
 
 use libfuse3::Capabilities;
 use libfuse3::Errno;
@@ -15,6 +13,7 @@ use libfuse3::IoctlReply;
 use libfuse3::MountOptions;
 
 use crate::common;
+use crate::common::LoopDevice;
 use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
@@ -213,51 +212,12 @@ fn ioctl_of_directories_comes_if_asked_for() {
 /// `_IO(0, 1)`, from linux/fs.h; libc lacks it.
 const FIBMAP: libc::Ioctl = 1;
 
-/// A block device on a file, which goes away by itself.
-pub(crate) struct Loop {
-    pub(crate) device: PathBuf,
-    _file: tempfile::NamedTempFile,
-}
-
-impl Loop {
-    pub(crate) fn new() -> io::Result<Self> {
-        let file = tempfile::NamedTempFile::new()?;
-        file.as_file().set_len(1 << 20)?;
-        let losetup = Command::new("losetup")
-            .args(["--find", "--show"])
-            .arg(file.path())
-            .output()?;
-        if !losetup.status.success() {
-            let why = String::from_utf8_lossy(&losetup.stderr).into_owned();
-            return Err(io::Error::other(why));
-        }
-        let device = String::from_utf8_lossy(&losetup.stdout).trim().into();
-        Ok(Self {
-            device,
-            _file: file,
-        })
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let detached = Command::new("losetup")
-            .arg("--detach")
-            .arg(&self.device)
-            .status();
-        if !std::thread::panicking() {
-            assert!(detached.unwrap().success());
-        }
-    }
-}
-
 #[test]
 fn bmap_finds_the_block_of_a_file_on_a_device() {
     require_fuse!();
     require_root!();
-    let device = match Loop::new() {
-        Ok(device) => device,
-        Err(error) => return common::skip(format_args!("no loop device: {error}")),
+    let Some(device) = LoopDevice::available() else {
+        return;
     };
     for implemented in [true, false] {
         let attr = libfuse3::EntryAttributes {
@@ -268,7 +228,7 @@ fn bmap_finds_the_block_of_a_file_on_a_device() {
         if implemented {
             answer!(fs.bmap = |index| Ok(index + 1000));
         }
-        let options = MountOptions::default().blkdev().fsname(&device.device);
+        let options = MountOptions::default().blkdev().fsname(&device.path);
         let mounted = common::mount_with(fs, |builder| builder.options(options));
         let info = common::mountinfo_of(mounted.path()).unwrap();
         assert!(info.kind.starts_with("fuseblk"), "{info:?}");

@@ -27,13 +27,13 @@ use rustix::fs::Statx;
 use rustix::fs::StatxFlags;
 
 use crate::common;
+use crate::common::LoopDevice;
 use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
 use crate::common::require_fuse;
 use crate::common::require_root;
 use crate::file::libfuse_at_least;
-use crate::ioctl::Loop;
 use crate::scripted::Call;
 use crate::scripted::Scripted;
 use crate::scripted::answer;
@@ -300,9 +300,8 @@ fn attributes_without_a_type_are_refused_by_statx() {
 fn syncfs_comes_where_a_device_holds_the_files() {
     require_fuse!();
     require_root!();
-    let device = match Loop::new() {
-        Ok(device) => device,
-        Err(error) => return common::skip(format_args!("no loop device: {error}")),
+    let Some(device) = LoopDevice::available() else {
+        return;
     };
     let is_syncfs = |call: &Call| matches!(call, Call::Syncfs(_));
     for on_device in [true, false] {
@@ -310,7 +309,7 @@ fn syncfs_comes_where_a_device_holds_the_files() {
         answer!(fs.syncfs = || Err(Errno::EDQUOT));
         let mut options = MountOptions::default();
         if on_device {
-            options = options.blkdev().fsname(&device.device);
+            options = options.blkdev().fsname(&device.path);
         }
         let mounted = common::mount_with(fs, |builder| builder.options(options));
         let synced = libfuse3::syncfs(mounted.path());
