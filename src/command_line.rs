@@ -44,8 +44,10 @@ pub struct CommandLine {
     pub debug: bool,
     /// `-s`: a single thread receives requests.
     pub single_threaded: bool,
-    /// `-o max_threads=N`: so many threads receive requests. libfuse 3.12 and later know it; the other two
-    /// options of its own loop, `max_idle_threads=` and `clone_fd`, are taken and have no effect.
+    /// `-o max_threads=N`: so many threads receive requests. libfuse 3.12 and later know it. The other two
+    /// options of its own loop are taken, too: `clone_fd` is on by default
+    /// ([`SessionBuilder::clone_fd`](crate::SessionBuilder::clone_fd)), and `max_idle_threads=` has no effect,
+    /// since readers stay.
     pub max_threads: Option<usize>,
     /// `-h`, `--help`.
     pub show_help: bool,

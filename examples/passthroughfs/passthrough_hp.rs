@@ -13,7 +13,8 @@
 //! are spliced from the source to the kernel and back, and with `--nosplice` they pass through memory.
 //!
 //! The kernel remembers names and attributes for a day. So nothing but the mirror may change the source,
-//! or else use `--nocache`. `--clone-fd` is accepted and changes nothing: all threads share one descriptor.
+//! or else use `--nocache`. `--clone-fd` counts where nothing is spliced: the threads that splice
+//! share one descriptor.
 
 #![forbid(unsafe_code)]
 
@@ -56,7 +57,7 @@ const SWITCHES: [(&str, &str); 10] = [
     ("nosplice", "Do not use splice(2) to transfer data"),
     ("nopassthrough", "Do not let the kernel read and write"),
     ("single", "Run single-threaded"),
-    ("clone-fd", "Accepted, and of no effect"),
+    ("clone-fd", "A descriptor of its own for each thread"),
     ("direct-io", "Bypass the kernel's cache of contents"),
 ];
 
@@ -211,6 +212,7 @@ fn mirror(line: &Line) -> Result<ExitReason, Box<dyn Error>> {
     let mountpoint = PathBuf::from(mountpoint);
     let builder = source::mirror(source.as_os_str(), Some(&mountpoint), line.options())?
         .reader_threads(threads)
+        .clone_fd(line.has("clone-fd"))
         .options(line.mount_options(&source))
         .handle_signals(true);
     let mut session = builder.mount(mountpoint)?;

@@ -89,7 +89,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (
         &["clone_fd", "max_threads", "max_idle_threads"],
-        "is for programs that libfuse reads the command line of; use `SessionBuilder::reader_threads`",
+        "is for programs that libfuse reads the command line of; use `SessionBuilder::reader_threads` and `clone_fd`",
     ),
     (
         &["fd", "rootmode", "user_id", "group_id"],
