@@ -65,17 +65,10 @@ void shim_req_secctx_reset(fuse_req_t req);
 bool shim_req_secctx_next(fuse_req_t req, const char **name, const char **value, uint32_t *len);
 
 /* The bit fields of fuse_file_info, whose places differ between versions. */
-#define SHIM_DIRECT_IO 0x01
-#define SHIM_KEEP_CACHE 0x02
-#define SHIM_NONSEEKABLE 0x04
-#define SHIM_CACHE_READDIR 0x08
-#define SHIM_NOFLUSH 0x10
-#define SHIM_PARALLEL_DIRECT_WRITES 0x20
-#define SHIM_WRITEPAGE 0x40
-#define SHIM_FLUSH 0x80
-#define SHIM_FLOCK_RELEASE 0x100
-#define SHIM_KILL_SUIDGID 0x200
-void shim_file_info_set(struct fuse_file_info *fi, uint32_t bits);
+#define SHIM_WRITEPAGE 0x01
+#define SHIM_FLUSH 0x02
+#define SHIM_FLOCK_RELEASE 0x04
+#define SHIM_KILL_SUIDGID 0x08
 uint32_t shim_file_info_get(const struct fuse_file_info *fi);
 
 #endif

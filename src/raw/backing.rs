@@ -41,6 +41,12 @@ impl BackingId {
     pub fn raw(self) -> i32 {
         self.0.get()
     }
+
+    /// None for 0.
+    #[cfg(all(test, libfuse_since = "3.17"))]
+    pub(super) fn numbered(number: i32) -> Option<Self> {
+        NonZeroI32::new(number).map(Self)
+    }
 }
 
 /// An open file that the kernel reads, writes and maps in place of the file system, which does not see

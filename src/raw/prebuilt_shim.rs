@@ -3,16 +3,10 @@
 #[allow(unused_imports, clippy::wildcard_imports)]
 use libfuse_sys::*;
 
-pub const SHIM_DIRECT_IO: u32 = 1;
-pub const SHIM_KEEP_CACHE: u32 = 2;
-pub const SHIM_NONSEEKABLE: u32 = 4;
-pub const SHIM_CACHE_READDIR: u32 = 8;
-pub const SHIM_NOFLUSH: u32 = 16;
-pub const SHIM_PARALLEL_DIRECT_WRITES: u32 = 32;
-pub const SHIM_WRITEPAGE: u32 = 64;
-pub const SHIM_FLUSH: u32 = 128;
-pub const SHIM_FLOCK_RELEASE: u32 = 256;
-pub const SHIM_KILL_SUIDGID: u32 = 512;
+pub const SHIM_WRITEPAGE: u32 = 1;
+pub const SHIM_FLUSH: u32 = 2;
+pub const SHIM_FLOCK_RELEASE: u32 = 4;
+pub const SHIM_KILL_SUIDGID: u32 = 8;
 pub type shim_log_sink = ::core::option::Option<
     unsafe extern "C" fn(level: ::core::ffi::c_int, message: *const ::core::ffi::c_char),
 >;
@@ -127,9 +121,6 @@ unsafe extern "C" {
         value: *mut *const ::core::ffi::c_char,
         len: *mut u32,
     ) -> bool;
-}
-unsafe extern "C" {
-    pub fn shim_file_info_set(fi: *mut fuse_file_info, bits: u32);
 }
 unsafe extern "C" {
     pub fn shim_file_info_get(fi: *const fuse_file_info) -> u32;

@@ -19,10 +19,7 @@ use super::lock;
 use super::memory::Purpose;
 use super::ret;
 use super::session::RawSession;
-use super::shim;
-use crate::EntryAttributes;
 use crate::Errno;
-use crate::FileInfo;
 use crate::FileLock;
 use crate::Inode;
 use crate::IoctlRange;
@@ -175,40 +172,14 @@ impl RawRequest {
         ret(unsafe { sys::fuse_reply_err(req, 0) })
     }
 
-    pub(crate) fn reply_entry(mut self, attr: &EntryAttributes) -> Result<()> {
-        let entry = entry_param(attr);
-        let req = self.answer();
-        // SAFETY: the request is unanswered, by the invariants; libfuse copies the entry.
-        ret(unsafe { sys::fuse_reply_entry(req, &entry) })
-    }
-
-    pub(crate) fn reply_create(mut self, info: &FileInfo, attr: &EntryAttributes) -> Result<()> {
-        let entry = entry_param(attr);
-        let info = file_info(info);
-        let req = self.answer();
-        // SAFETY: the request is unanswered, by the invariants; libfuse copies both.
-        ret(unsafe { sys::fuse_reply_create(req, &entry, &info) })
-    }
-
-    pub(crate) fn reply_open(mut self, info: &FileInfo) -> Result<()> {
-        let info = file_info(info);
-        let req = self.answer();
-        // SAFETY: the request is unanswered, by the invariants; libfuse copies `info`.
-        ret(unsafe { sys::fuse_reply_open(req, &info) })
-    }
-
-    pub(crate) fn reply_attr(mut self, attr: &EntryAttributes) -> Result<()> {
-        let stat = stat(attr);
-        let timeout = attr.attr_timeout.as_secs_f64();
-        let req = self.answer();
-        // SAFETY: the request is unanswered, by the invariants; libfuse copies `stat`.
-        ret(unsafe { sys::fuse_reply_attr(req, &stat, timeout) })
-    }
-
     #[cfg(libfuse_since = "3.18")]
     pub(crate) fn reply_statx(mut self, data: &crate::StatxData) -> Result<()> {
         let mut statx = statx(data);
-        let timeout = data.attr.attr_timeout.as_secs_f64();
+        let mut timeout = data.attr.attr_timeout.as_secs_f64();
+        if timeout >= u64::MAX as f64 {
+            // libfuse takes the largest number of seconds for 0, and what is above for the largest.
+            timeout = f64::INFINITY;
+        }
         let req = self.answer();
         // SAFETY: the request is unanswered, by the invariants; libfuse copies `statx`.
         ret(unsafe { sys::fuse_reply_statx(req, 0, &mut statx, timeout) })
@@ -343,32 +314,6 @@ impl Drop for RawRequest {
     }
 }
 
-/// `EntryAttributes` as `struct stat`. Its `st_ino` is what `stat` shows, not the node id.
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "the types in struct stat differ between architectures"
-)]
-fn stat(attr: &EntryAttributes) -> libc::stat {
-    // SAFETY: all-zero is a valid `struct stat`.
-    let mut stat: libc::stat = unsafe { mem::zeroed() };
-    stat.st_ino = attr.stat_ino.unwrap_or(attr.ino.raw());
-    stat.st_mode = attr.mode;
-    stat.st_nlink = attr.nlink as _;
-    stat.st_uid = attr.uid;
-    stat.st_gid = attr.gid;
-    stat.st_rdev = attr.rdev as _;
-    stat.st_size = i64::try_from(attr.size).unwrap_or(i64::MAX);
-    stat.st_blksize = attr.blksize as _;
-    stat.st_blocks = attr.blocks as _;
-    stat.st_atime = attr.atime.secs() as _;
-    stat.st_atime_nsec = attr.atime.subsec_nanos() as _;
-    stat.st_mtime = attr.mtime.secs() as _;
-    stat.st_mtime_nsec = attr.mtime.subsec_nanos() as _;
-    stat.st_ctime = attr.ctime.secs() as _;
-    stat.st_ctime_nsec = attr.ctime.subsec_nanos() as _;
-    stat
-}
-
 /// `StatxData` as `struct statx`.
 #[cfg(libfuse_since = "3.18")]
 fn statx(data: &crate::StatxData) -> libc::statx {
@@ -402,45 +347,6 @@ fn statx(data: &crate::StatxData) -> libc::statx {
         statx.stx_btime = time(btime);
     }
     statx
-}
-
-pub(super) fn entry_param(attr: &EntryAttributes) -> sys::fuse_entry_param {
-    sys::fuse_entry_param {
-        ino: attr.ino.raw(),
-        generation: attr.generation,
-        attr: stat(attr),
-        attr_timeout: attr.attr_timeout.as_secs_f64(),
-        entry_timeout: attr.entry_timeout.as_secs_f64(),
-    }
-}
-
-fn file_info(info: &FileInfo) -> sys::fuse_file_info {
-    let mut raw = sys::fuse_file_info {
-        fh: info.fh.raw(),
-        #[cfg(libfuse_since = "3.17")]
-        backing_id: info.backing_id.map_or(0, crate::BackingId::raw),
-        ..sys::fuse_file_info::default()
-    };
-    // The kernel takes it for a mistake to say something about a cache that it does not have.
-    let is_cached = info.backing_id.is_none();
-    let bits = [
-        (info.direct_io, shim::SHIM_DIRECT_IO),
-        (info.keep_cache && is_cached, shim::SHIM_KEEP_CACHE),
-        (info.nonseekable && is_cached, shim::SHIM_NONSEEKABLE),
-        (info.cache_readdir && is_cached, shim::SHIM_CACHE_READDIR),
-        (info.noflush, shim::SHIM_NOFLUSH),
-        (
-            info.parallel_direct_writes,
-            shim::SHIM_PARALLEL_DIRECT_WRITES,
-        ),
-    ];
-    let bits = bits
-        .iter()
-        .filter(|(on, _)| *on)
-        .fold(0, |bits, (_, bit)| bits | bit);
-    // SAFETY: `raw` is a valid structure of the headers that the shim was compiled with.
-    unsafe { shim::shim_file_info_set(&mut raw, bits) };
-    raw
 }
 
 #[allow(

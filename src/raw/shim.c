@@ -144,20 +144,6 @@ bool shim_req_secctx_next(fuse_req_t req, const char **name, const char **value,
 #endif
 }
 
-void shim_file_info_set(struct fuse_file_info *fi, uint32_t bits)
-{
-	fi->direct_io = !!(bits & SHIM_DIRECT_IO);
-	fi->keep_cache = !!(bits & SHIM_KEEP_CACHE);
-	fi->nonseekable = !!(bits & SHIM_NONSEEKABLE);
-	fi->cache_readdir = !!(bits & SHIM_CACHE_READDIR);
-#if LIBFUSE_VERSION_NUMBER >= 3011000
-	fi->noflush = !!(bits & SHIM_NOFLUSH);
-#endif
-#if LIBFUSE_VERSION_NUMBER >= 3014001
-	fi->parallel_direct_writes = !!(bits & SHIM_PARALLEL_DIRECT_WRITES);
-#endif
-}
-
 uint32_t shim_file_info_get(const struct fuse_file_info *fi)
 {
 	uint32_t bits = (fi->writepage ? SHIM_WRITEPAGE : 0) | (fi->flush ? SHIM_FLUSH : 0) |

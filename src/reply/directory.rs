@@ -10,9 +10,9 @@ use crate::EntryAttributes;
 use crate::Forget;
 use crate::Inode;
 use crate::Result;
-use crate::raw::Dirents;
 use crate::raw::RawRequest;
 use crate::request::RequestInfo;
+use crate::wire::Dirents;
 
 /// Longest name that the kernel takes (`FUSE_NAME_MAX`), in bytes.
 const NAME_MAX: usize = 1024;
@@ -72,13 +72,14 @@ impl ReaddirToken {
     #[must_use = "after `false` the entry must be left for the next call"]
     pub fn add(&mut self, name: &OsStr, attr: &EntryAttributes, next_id: u64) -> bool {
         let name = name.as_bytes();
-        self.mistake = self.mistake.or(match name {
-            [] => Some("an entry without a name"),
+        let forbidden = name.iter().find(|byte| matches!(byte, 0 | b'/'));
+        self.mistake = self.mistake.or(match forbidden {
+            _ if name.is_empty() => Some("an entry without a name"),
             _ if name.len() > NAME_MAX => Some("an entry with too long a name"),
-            _ if name.contains(&b'/') => Some("an entry with a slash in its name"),
-            _ if name.contains(&0) => Some("an entry with a NUL in its name"),
-            _ if next_id == 0 => Some("an entry with 0 for what follows it"),
-            _ => None,
+            Some(b'/') => Some("an entry with a slash in its name"),
+            Some(_) => Some("an entry with a NUL in its name"),
+            None if next_id == 0 => Some("an entry with 0 for what follows it"),
+            None => None,
         });
         if self.mistake.is_some() {
             self.full = true;

@@ -30,6 +30,7 @@ use crate::Result;
 use crate::StatvfsData;
 use crate::raw::RawRequest;
 use crate::request::RequestInfo;
+use crate::wire;
 
 /// Something that answers a request.
 pub(crate) trait Reply: fmt::Debug {
@@ -69,7 +70,7 @@ impl Reply for Entry {
         if self.0.ino != Inode(0) && self.0.file_type() == 0 {
             return refuse(request, info, NO_TYPE);
         }
-        request.reply_entry(&self.0)
+        request.reply_buf(wire::entry_out(&self.0).as_bytes())
     }
 }
 
@@ -80,7 +81,7 @@ pub(crate) struct Attributes(pub(crate) EntryAttributes);
 impl Reply for Attributes {
     #[inline]
     fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
-        request.reply_attr(&self.0)
+        request.reply_buf(wire::attr_out(&self.0).as_bytes())
     }
 }
 
@@ -98,7 +99,7 @@ impl Reply for crate::StatxData {
 impl Reply for FileInfo {
     #[inline]
     fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
-        request.reply_open(self)
+        request.reply_buf(wire::open_out(self).as_bytes())
     }
 }
 
@@ -116,7 +117,7 @@ impl Reply for (FileInfo, EntryAttributes) {
                 "the handler created something else than a regular file",
             );
         }
-        request.reply_create(file, attr)
+        request.reply_buf(wire::create_out(file, attr).as_bytes())
     }
 }
 

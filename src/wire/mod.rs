@@ -3,13 +3,22 @@
 //!
 //! All numbers are in the byte order of this machine.
 
+mod attr;
 mod check;
+mod dirents;
 mod extensions;
 mod opcode;
+mod open;
+mod words;
 
+pub(crate) use attr::attr_out;
+pub(crate) use attr::entry_out;
 pub(crate) use check::Verdict;
 pub(crate) use check::check;
+pub(crate) use dirents::Dirents;
 pub(crate) use opcode::Opcode;
+pub(crate) use open::create_out;
+pub(crate) use open::open_out;
 
 /// `struct fuse_in_header`: length, opcode, unique number, node id, user, group, process, lengths.
 pub(crate) const IN_HEADER: usize = 40;

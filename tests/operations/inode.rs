@@ -131,6 +131,22 @@ fn getattr_is_asked_again_when_its_timeout_is_over() {
 }
 
 #[test]
+fn the_longest_timeout_is_a_long_one_to_the_kernel() {
+    require_fuse!();
+    let for_ever = file(2).with_timeouts(Duration::MAX);
+    let mounted = common::mount(Scripted::new().with("file", for_ever));
+    fs::metadata(mounted.join("file")).unwrap();
+    mounted.ops.calls.drain();
+    for _ in 0..3 {
+        fs::metadata(mounted.join("file")).unwrap();
+    }
+    let about_the_file =
+        |call: &Call| matches!(call, Call::Lookup(..) | Call::Getattr(Inode(2), _));
+    let calls = mounted.ops.calls_so_far();
+    assert!(!calls.iter().any(about_the_file), "{calls:?}");
+}
+
+#[test]
 fn getattr_returns_the_error_of_the_handler() {
     require_fuse!();
     let mut fs = Scripted::new();

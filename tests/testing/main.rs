@@ -11,4 +11,5 @@ mod notifications;
 mod options;
 mod requests;
 mod scripted;
+mod timeouts;
 mod together;
