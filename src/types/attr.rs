@@ -43,10 +43,11 @@ pub struct EntryAttributes {
     /// Tells apart inodes that have the same number one after the other. NFS needs the pair to be
     /// unique for the life of the file system.
     pub generation: u64,
-    /// How long the kernel may use the name without asking `lookup` again. Not used by `getattr`
-    /// and `setattr`.
+    /// How long the kernel may use the name without asking `lookup` again: exact to the nanosecond, and
+    /// for ever with [`Duration::MAX`]. Not used by `getattr` and `setattr`.
     pub entry_timeout: Duration,
-    /// How long the kernel may use the attributes without asking `getattr` again.
+    /// How long the kernel may use the attributes without asking `getattr` again. As exact, but for
+    /// answers to `statx`.
     pub attr_timeout: Duration,
     /// File type and permissions, such as `libc::S_IFREG | 0o644`.
     pub mode: u32,
