@@ -48,6 +48,7 @@ pub(crate) use cmdline::libfuse_help;
 pub(crate) use cmdline::libfuse_version_lines;
 pub(crate) use cmdline::parse_cmdline;
 pub(crate) use conn_info_opts::RawConnInfoOpts;
+pub(crate) use device::busy_poll::BusyPoll;
 pub(crate) use foreign::ForeignLoop;
 pub(crate) use foreign::lowlevel_ops;
 pub(crate) use handler::Handler;

@@ -25,6 +25,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Limits {
     pub(super) reader_threads: usize,
     pub(super) clone_fd: bool,
+    pub(super) busy_poll: Duration,
     pub(super) max_in_flight: usize,
     pub(super) shutdown_timeout: Duration,
     pub(super) cancel_on_interrupt: bool,
@@ -75,6 +76,7 @@ impl<O: Operations> SessionBuilder<O> {
             limits: Limits {
                 reader_threads: 1,
                 clone_fd: true,
+                busy_poll: Duration::ZERO,
                 max_in_flight: MAX_IN_FLIGHT,
                 shutdown_timeout: SHUTDOWN_TIMEOUT,
                 cancel_on_interrupt: false,
@@ -123,6 +125,45 @@ impl<O: Operations> SessionBuilder<O> {
     #[doc(alias = "fuse_loop_cfg_set_clone_fd")]
     pub fn clone_fd(mut self, clone: bool) -> Self {
         self.limits.clone_fd = clone;
+        self
+    }
+
+    /// For how long a reader thread that has just served a request looks for the next one before it
+    /// sleeps. Zero by default, which is off; a millisecond at most, and more is taken as that.
+    ///
+    /// A client that makes one request after the other, such as `find` or `git status`, has the reader
+    /// sleep between any two, and each time wait for being woken: for a small request that is often more
+    /// than all the rest. A reader that is still looking needs not be woken. What is lost is a processor:
+    /// up to one for each session, for this time after each request, which is in vain after the last one
+    /// of a row. An idle session costs nothing: a reader that has looked in vain sleeps until there is a
+    /// request again.
+    ///
+    /// So this is for clients that wait for each answer, on machines with processors to spare, and 20 to
+    /// 100 µs are a good first try. It does not help where a client keeps the readers busy anyway, where
+    /// handlers take much longer than waking does, and hardly with more than one
+    /// [reader](Self::reader_threads): one of them looks at a time, but the kernel wakes another one that
+    /// sleeps. Others who want the processor meanwhile get it.
+    ///
+    /// It has no effect where there is one processor for this process, as
+    /// [`available_parallelism`](std::thread::available_parallelism) says; where requests come from
+    /// elsewhere than the kernel ([`custom_io`](Self::custom_io)); and in sessions that C has made
+    /// ([`lowlevel_ops`](Self::lowlevel_ops)). At the level `trace` the log target
+    /// `libfuse3::busy_poll` has a line for each look, with what came of it: whether the time is well
+    /// chosen.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use libfuse3::{Operations, Session};
+    ///
+    /// struct Fs;
+    /// impl Operations for Fs {}
+    ///
+    /// let builder = Session::builder(Fs).busy_poll(Duration::from_micros(50));
+    /// let session = builder.mount("/mnt/example")?;
+    /// # Ok::<(), libfuse3::Error>(())
+    /// ```
+    pub fn busy_poll(mut self, time: Duration) -> Self {
+        self.limits.busy_poll = time;
         self
     }
 

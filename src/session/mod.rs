@@ -46,6 +46,7 @@ use crate::Notifier;
 use crate::Operations;
 use crate::message::Message;
 use crate::raw;
+use crate::raw::BusyPoll;
 use crate::raw::InitHook;
 use crate::raw::RawSession;
 use crate::raw::Signals;
@@ -65,6 +66,7 @@ pub(crate) struct Shared<O> {
     messages: Receiver<Message>,
     executor: Executor<'static>,
     limits: Limits,
+    busy_poll: BusyPoll,
     mountpoint: Arc<Mountpoint>,
     notifier: Notifier,
     /// `Operations::destroy` has been called.
@@ -320,6 +322,7 @@ impl<O: Operations> Prepared<O> {
             executor: Executor::new(),
             in_flight: InFlight::new(limits.max_in_flight),
             cancel_on_interrupt: limits.cancel_on_interrupt,
+            busy_poll: BusyPoll::new(limits.busy_poll),
             limits,
             destroyed: Flag::default(),
         })

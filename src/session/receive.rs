@@ -59,6 +59,7 @@ fn receive_all<O: Operations>(shared: &Arc<Hold<O>>, index: usize) -> ReaderEnd 
     let reader = shared.stop.readers().enter();
     let inbox = shared.raw.inbox(index);
     let is_stopping = || shared.stop.is_requested();
+    let busy_poll = shared.busy_poll.reader(&shared.raw, &inbox);
     // INIT comes first, and whatever goes wrong with it is known when it has been worked on.
     let mut is_agreed = shared.raw.init_result() == Some(Ok(()));
     loop {
@@ -69,7 +70,9 @@ fn receive_all<O: Operations>(shared: &Arc<Hold<O>>, index: usize) -> ReaderEnd 
             Some(Err(Errno::ENODEV | Errno::EBADF | Errno::ECONNABORTED)) => return Ok(()),
             Some(Err(errno)) => return Err(errno),
         }
-        if let Some(message) = inbox.take() {
+        let message = inbox.take();
+        let is_request = message.is_some();
+        if let Some(message) = message {
             dispatch(shared, message);
         }
         shared.in_flight.answer_interrupted();
@@ -83,6 +86,9 @@ fn receive_all<O: Operations>(shared: &Arc<Hold<O>>, index: usize) -> ReaderEnd 
                 }
                 None => (),
             }
+        }
+        if let Some(busy_poll) = &busy_poll {
+            busy_poll.after_receiving(is_request, is_stopping);
         }
     }
 }

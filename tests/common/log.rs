@@ -68,9 +68,18 @@ impl Logger {
     }
 }
 
+/// What the library says of itself at the level `trace`, and tests want to see.
+const TRACED: &str = "libfuse3::busy_poll";
+
+/// Has lines of this kind recorded from now on.
+pub(crate) fn trace() {
+    install();
+    log::set_max_level(log::LevelFilter::Trace);
+}
+
 impl log::Log for Logger {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::Level::Info
+        metadata.level() <= log::Level::Info || metadata.target() == TRACED
     }
 
     fn log(&self, record: &log::Record<'_>) {

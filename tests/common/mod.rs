@@ -57,6 +57,7 @@ pub(crate) use log::assert_logged;
 pub(crate) use log::assert_quiet;
 pub(crate) use log::install as install_logger;
 pub(crate) use log::log_lines;
+pub(crate) use log::trace as install_tracing_logger;
 pub(crate) use loop_device::LoopDevice;
 pub(crate) use mount::MountDir;
 pub(crate) use mount::Mounted;

@@ -241,6 +241,20 @@ fn a_packet_socket() {
 }
 
 #[test]
+fn no_reader_looks_for_packets_before_it_sleeps() {
+    common::install_tracing_logger();
+    let (ours, theirs) = packets();
+    let running = run_with(Fs::default(), theirs, |builder| {
+        builder.busy_poll(Duration::from_millis(1))
+    });
+    send(&ours, &init());
+    assert_eq!(receive(&ours).1, 0);
+    drop(ours);
+    assert_eq!(running.ends().unwrap(), ExitReason::Disconnected);
+    assert_eq!(crate::busy_poll::looks(""), 0);
+}
+
+#[test]
 fn an_answer_that_is_too_large_for_a_packet() {
     common::require!(takes_streams());
     let (ours, theirs) = packets();

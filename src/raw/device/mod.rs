@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 use crate::Errno;
 use crate::wire::IN_HEADER;
 
+pub(super) mod busy_poll;
 #[cfg(libfuse_since = "3.13")]
 mod send;
 
