@@ -70,9 +70,9 @@ fn receive_all<O: Operations>(shared: &Arc<Hold<O>>, index: usize) -> ReaderEnd 
             Some(Err(Errno::ENODEV | Errno::EBADF | Errno::ECONNABORTED)) => return Ok(()),
             Some(Err(errno)) => return Err(errno),
         }
-        let message = inbox.take();
-        let is_request = message.is_some();
-        if let Some(message) = message {
+        let mut is_request = false;
+        if let Some(message) = inbox.take() {
+            is_request = true;
             dispatch(shared, message);
         }
         shared.in_flight.answer_interrupted();
