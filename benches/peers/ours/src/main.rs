@@ -1,9 +1,13 @@
-//! The benchmark's tree on this library: `bench-ours MOUNTPOINT READER_THREADS`.
+//! The benchmark's tree on this library: `bench-ours MOUNTPOINT READER_THREADS [BUSY_POLL]`, the latter in
+//! microseconds.
+//!
+//! `BENCH_NO_INTERRUPT=1` has the kernel keep interruptions to itself, where libfuse can ask for that.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use libfuse3::ConnInfo;
 use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
@@ -44,6 +48,15 @@ const OPENED: FileInfo = FileInfo {
 };
 
 impl Operations for Null {
+    fn init(&self, conn: &mut ConnInfo) -> Result<()> {
+        let wanted = std::env::var_os("BENCH_NO_INTERRUPT").is_some_and(|value| value == "1");
+        if wanted && conn.set_no_interrupt(true).is_err() {
+            let libfuse = libfuse3::libfuse_version();
+            eprintln!("BENCH_NO_INTERRUPT has no effect: libfuse {libfuse} is older than 3.17");
+        }
+        Ok(())
+    }
+
     async fn getattr(
         &self,
         inode: Inode,
@@ -133,15 +146,24 @@ impl Operations for Null {
     }
 }
 
+const USAGE: &str = "usage: bench-ours MOUNTPOINT READER_THREADS [BUSY_POLL]";
+
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<_> = std::env::args_os().collect();
-    let [_, mountpoint, threads] = &arguments[..] else {
-        return Err("usage: bench-ours MOUNTPOINT READER_THREADS".into());
+    let [_, mountpoint, numbers @ ..] = &arguments[..] else {
+        return Err(USAGE.into());
     };
-    let threads = threads.to_str().unwrap_or_default().parse()?;
+    let numbers = numbers.iter().map(|number| number.to_str()?.parse().ok());
+    let numbers: Vec<u32> = numbers.collect::<Option<_>>().ok_or(USAGE)?;
+    let (threads, busy_poll) = match numbers[..] {
+        [threads] => (threads, 0),
+        [threads, busy_poll] => (threads, busy_poll),
+        _ => return Err(USAGE.into()),
+    };
     let mut session = Session::builder(Null::default())
         .options(MountOptions::empty())
-        .reader_threads(threads)
+        .reader_threads(threads as usize)
+        .busy_poll(Duration::from_micros(busy_poll.into()))
         .handle_signals(true)
         .mount(mountpoint)?;
     smol::block_on(session.run())?;

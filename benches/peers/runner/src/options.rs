@@ -8,13 +8,18 @@ usage: make bench BENCH_FLAGS=\"[OPTION]...\"        (or bench-quick)
   --quick              two minutes instead of fifteen: fewer and shorter rounds, fewer servers
   --minutes N          how long to measure at most
   --rounds N           how often each measurement is made; medians are shown
-  --peers NAME,...     only these servers (c, c-mt, c-mt-clone, fuser-1, ..., ours-1, ours-2, floor-1, ...)
+  --peers NAME,...     only these servers (c, c-mt, c-mt-clone, fuser-1, ..., ours-1, ours-2, ours-busy,
+                       floor-1, ...)
   --tests NAME,...     only these measurements (getattr, lookup, stat, open, create, read-4k, ..., list)
   --no-cost            no system calls, context switches and instructions per request
   --no-slow            no reads of the slow file
   --build NAME,...     only this: build these servers and the client
   --soak N             only this: N million requests to ours-1, and what memory it takes all the while
   --help
+
+  BENCH_NO_INTERRUPT=1 in the environment has ours-1, ours-2 and ours-busy ask for no_interrupt, with
+  libfuse 3.17 and later: the kernel keeps interruptions to itself, which saves libfuse a lock for each
+  request
 ";
 
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ pub struct Peer {
     pub name: &'static str,
     pub title: &'static str,
     program: Program,
-    /// What follows the mountpoint.
+    /// The words that follow the mountpoint.
     argument: &'static str,
     /// Left out of quick runs.
     extra: bool,
@@ -52,7 +52,7 @@ const fn extra(peer: Peer) -> Peer {
     }
 }
 
-pub const ALL: [Peer; 13] = {
+pub const ALL: [Peer; 14] = {
     use Program::*;
     const OURS: Program = Rust("bench-ours");
     const FUSER: Program = Rust("bench-fuser");
@@ -64,6 +64,12 @@ pub const ALL: [Peer; 13] = {
         peer("c-mt-clone", "the same with clone_fd", C, "mt-clone"),
         peer("ours-1", "this library, 1 reader thread", OURS, "1"),
         peer("ours-2", "this library, 2 reader threads", OURS, "2"),
+        extra(peer(
+            "ours-busy",
+            "this library, 1 reader thread, busy_poll of 50 µs",
+            OURS,
+            "1 50",
+        )),
         peer("fuser-1", "fuser, 1 thread", FUSER, "1"),
         peer("fuser-2", "fuser, 2 threads, clone_fd", FUSER, "2"),
         peer(
@@ -195,9 +201,7 @@ impl<'a> Builder<'a> {
         let mut command = Command::new(words.next().ok_or("nothing to start")?);
         command.args(words).arg(mountpoint);
         command.env("BENCH_ZEROS", places.zeros());
-        if !peer.argument.is_empty() {
-            command.arg(peer.argument);
-        }
+        command.args(peer.argument.split_whitespace());
         Ok(command)
     }
 }

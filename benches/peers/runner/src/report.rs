@@ -94,6 +94,9 @@ impl Results<'_> {
         }
         let rounds = self.options.rounds;
         _ = writeln!(text, "- rounds: {rounds}");
+        if let Ok(value) = std::env::var("BENCH_NO_INTERRUPT") {
+            _ = writeln!(text, "- `BENCH_NO_INTERRUPT`: {value}");
+        }
         for outcome in &self.outcomes {
             let Outcome { peer, failed, .. } = outcome;
             _ = writeln!(text, "- `{}`: {}", peer.name, peer.title);
