@@ -3,14 +3,16 @@
 
 Runs the C servers and this library's under callgrind, each twice with different numbers of requests.
 The difference, for one request: instructions by object file, atomic read-modify-write instructions (lock
-prefixes, and exchanges with memory), calls of the allocator, of mutexes of C, and of memcpy. None of it
-depends on what else the machine does.
+prefixes, and exchanges with memory), calls of the allocator, of mutexes of C, and of memcpy. Then under
+lackey, which tells each access to memory: how many cache lines a request touches, of instructions and of
+data. None of it depends on what else the machine does.
 
     account.py [OPERATION]...               all of OPERATIONS by default; the client's names
     account.py --functions [OPERATION]...   also the instructions by function
 """
 
 import collections
+import itertools
 import os
 import re
 import subprocess
@@ -28,6 +30,10 @@ SERVERS = {
 }
 OPERATIONS = ['getattr', 'lookup', 'read-128k', 'write-128k']
 FEW, MANY = 200, 1200
+# Under lackey; the half of them in the middle is looked at.
+TRACED = 200
+# Cache lines of 64 bytes: what an address is shifted by.
+LINE = 6
 
 ALLOCATES = {'malloc', 'calloc', 'realloc', 'posix_memalign', 'aligned_alloc', 'memalign'}
 LOCKS = {'pthread_mutex_lock', 'pthread_mutex_trylock'}
@@ -40,17 +46,37 @@ def is_mounted(mountpoint):
         return any(line.split()[4] == mountpoint for line in mounts)
 
 
-def run(server, operation, count):
-    """Serves so many operations under callgrind; the path of its report."""
-    mountpoint = os.path.join(OUTPUT, 'mnt/account')
+def callgrind(server, operation, count):
+    """Serves so many operations; the path of the report."""
     report = os.path.join(OUTPUT, f'callgrind.{server}.{operation}.{count}')
+    run(server, operation, count, [
+        '--tool=callgrind', '--dump-instr=yes', '--compress-strings=no', '--compress-pos=no',
+        f'--callgrind-out-file={report}',
+    ])
+    return report
+
+
+def lackey(server, operation, count):
+    """Serves so many operations; all accesses to memory as (kind, address, size), in order."""
+    trace = os.path.join(OUTPUT, 'lackey.trace')
+    run(server, operation, count, ['--tool=lackey', '--trace-mem=yes', f'--log-file={trace}'])
+    accesses = []
+    with open(trace) as lines:
+        for line in lines:
+            # "I  0401ab70,3", " S 1fff000608,8"; L is a load, M a load and a store.
+            if line[0] in 'I ':
+                address, size = line[3:].split(',')
+                accesses.append((line[:2].strip(), int(address, 16), int(size)))
+    os.unlink(trace)
+    return accesses
+
+
+def run(server, operation, count, tool):
+    """Serves so many operations under a tool of valgrind's."""
+    mountpoint = os.path.join(OUTPUT, 'mnt/account')
     os.makedirs(mountpoint, exist_ok=True)
     command = [mountpoint if word == 'MOUNTPOINT' else word for word in SERVERS[server]]
-    valgrind = [
-        'valgrind', '--quiet', '--tool=callgrind', '--dump-instr=yes', '--compress-strings=no',
-        '--compress-pos=no', f'--callgrind-out-file={report}',
-    ]
-    process = subprocess.Popen(valgrind + command)
+    process = subprocess.Popen(['valgrind', '--quiet', *tool, *command])
     try:
         deadline = time.monotonic() + 30
         while not is_mounted(mountpoint):
@@ -68,7 +94,6 @@ def run(server, operation, count):
             process.kill()
             sys.exit(f'{server} does not end')
         os.rmdir(mountpoint)
-    return report
 
 
 def plain(function):
@@ -121,8 +146,8 @@ def atomic_instructions(binary):
 
 def account(server, operation):
     """What one more operation costs, by name."""
-    few = parse(run(server, operation, FEW))
-    many = parse(run(server, operation, MANY))
+    few = parse(callgrind(server, operation, FEW))
+    many = parse(callgrind(server, operation, MANY))
     executed = many[0].copy()
     executed.subtract(few[0])
     calls = many[1].copy()
@@ -141,14 +166,39 @@ def account(server, operation):
     costs['mutexes locked'] = sum(calls[function] for function in LOCKS)
     costs['copies by memcpy'] = sum(count for name, count in calls.items() if COPIES.match(name))
     one = 1 / (MANY - FEW)
-    return scaled(costs, one), scaled(functions, one)
+    return scaled(costs, one) | cache_lines(server, operation), scaled(functions, one)
+
+
+def cache_lines(server, operation):
+    """Different cache lines that an operation touches in user space, on average."""
+    accesses = lackey(server, operation, TRACED)
+    executed = collections.Counter(address for kind, address, _ in accesses if kind == 'I')
+    # Of the instructions that were executed so often, and some times more at the start and the end, loops of
+    # the start are close together. What is never so is executed once for each operation, and begins one.
+    places = collections.defaultdict(list)
+    for index, (kind, address, _) in enumerate(accesses):
+        if kind == 'I' and TRACED <= executed[address] < TRACED * 1.5:
+            places[address].append(index)
+    halves = (indexes[len(indexes) // 4:len(indexes) * 3 // 4 + 1] for indexes in places.values())
+    begins = max(halves, key=lambda half: min(b - a for a, b in itertools.pairwise(half)))
+    touched = collections.Counter()
+    for begin, end in itertools.pairwise(begins):
+        lines = collections.defaultdict(set)
+        for kind, address, size in accesses[begin:end]:
+            span = range(address >> LINE, (address + size - 1 >> LINE) + 1)
+            lines['of instructions' if kind == 'I' else 'of data'].update(span)
+            if kind in 'SM':
+                lines['written'].update(span)
+        touched.update({f'- {name}': len(which) for name, which in lines.items()})
+        touched['cache lines touched'] += sum(len(lines[name]) for name in lines if name != 'written')
+    return scaled(touched, 1 / (len(begins) - 1))
 
 
 def scaled(counter, factor):
     return {name: count * factor for name, count in counter.items()}
 
 
-ORDER = ['instructions', '- in', 'atomic', '- atomic', 'allocations', 'mutexes', 'copies']
+ORDER = ['instructions', '- in ', 'atomic', '- atomic', 'allocations', 'mutexes', 'copies', 'cache', '- of', '- written']
 
 
 def place(name):
