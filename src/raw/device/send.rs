@@ -15,11 +15,14 @@ use libfuse_sys as sys;
 use super::super::log::capture;
 use super::super::session::RawSession;
 use super::super::shim;
+use crate::wire::OUT_HEADER;
 
 /// Messages up to this size are sent in one piece: a header and 4 KiB.
-const SMALL: usize = 16 + 4096;
+const SMALL: usize = OUT_HEADER + PAGE;
 /// Most are no larger than this, for which less of the stack is touched.
 const USUAL: usize = 256;
+/// Where pages are larger, theirs begin at these places, too.
+const PAGE: usize = 4096;
 
 /// Has libfuse send through us, if it was built so that it can.
 ///
@@ -81,19 +84,19 @@ unsafe extern "C" fn writev(
         // SAFETY: the element is valid.
         return unsafe { write(fd, header.iov_base.cast(), header.iov_len) };
     }
-    if count == 2 {
+    if count == 2 && header.iov_len == OUT_HEADER {
+        let header = header.iov_base.cast::<Header>();
         // SAFETY: there are two elements.
         let body = unsafe { iov.add(1) };
         // SAFETY: as above.
         let body = unsafe { *body };
-        let len = header.iov_len + body.iov_len;
-        if len <= USUAL {
+        if body.iov_len <= USUAL - OUT_HEADER {
             // SAFETY: both are valid, and there is room for them.
-            return unsafe { send_in_one::<USUAL>(fd, header, body) };
+            return unsafe { send_usual(fd, header, body) };
         }
-        if len <= SMALL {
+        if body.iov_len <= SMALL - OUT_HEADER {
             // SAFETY: as above.
-            return unsafe { send_in_one::<SMALL>(fd, header, body) };
+            return unsafe { send_small(fd, header, body) };
         }
     }
     // SAFETY: guaranteed by the caller, see above.
@@ -111,21 +114,59 @@ unsafe fn write(fd: RawFd, bytes: *const u8, len: usize) -> isize {
     unsafe { libc::syscall(libc::SYS_write, fd, bytes, len) as isize }
 }
 
+/// `struct fuse_out_header`.
+type Header = [u8; OUT_HEADER];
+
+/// A message on as few cache lines as can be.
+#[repr(align(64))]
+struct Usual {
+    _bytes: [u8; USUAL],
+}
+
 /// # Safety
 ///
-/// - Both pieces are valid, and together no longer than `ROOM`.
+/// - Both pieces are valid, and together no longer than [`USUAL`].
+#[inline(never)] // So that nobody else's stack has room for the message.
+unsafe fn send_usual(fd: RawFd, header: *const Header, body: sys::iovec) -> isize {
+    let mut message = MaybeUninit::<Usual>::uninit();
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { send_from(fd, message.as_mut_ptr().cast(), header, body) }
+}
+
+/// # Safety
+///
+/// - Both pieces are valid, and together no longer than [`SMALL`].
 #[inline(never)]
-unsafe fn send_in_one<const ROOM: usize>(fd: RawFd, header: sys::iovec, body: sys::iovec) -> isize {
-    let mut message = MaybeUninit::<[u8; ROOM]>::uninit();
+unsafe fn send_small(fd: RawFd, header: *const Header, body: sys::iovec) -> isize {
+    // A page too many, so that the message can begin at the right place.
+    let mut message = MaybeUninit::<[u8; SMALL + PAGE]>::uninit();
     let start = message.as_mut_ptr().cast::<u8>();
+    // The kernel looks each page up that the message is on, and copies it piece by piece. What is longer
+    // than a page takes two, and its body remains one piece if it begins with the second.
+    let before = match OUT_HEADER + body.iov_len {
+        len if len <= PAGE => 0,
+        _ => OUT_HEADER,
+    };
+    let to_page = (start.addr() + before).wrapping_neg() % PAGE;
+    // SAFETY: less than a page further on there is still room for `SMALL` bytes.
+    let start = unsafe { start.add(to_page) };
     // SAFETY: guaranteed by the caller, see above.
-    unsafe { start.copy_from_nonoverlapping(header.iov_base.cast(), header.iov_len) };
+    unsafe { send_from(fd, start, header, body) }
+}
+
+/// # Safety
+///
+/// - Both pieces are valid, and there is room for them at `start`.
+#[inline]
+unsafe fn send_from(fd: RawFd, start: *mut u8, header: *const Header, body: sys::iovec) -> isize {
     // SAFETY: guaranteed by the caller, see above.
-    let end = unsafe { start.add(header.iov_len) };
+    unsafe { start.cast::<Header>().copy_from_nonoverlapping(header, 1) };
+    // SAFETY: guaranteed by the caller, see above.
+    let end = unsafe { start.add(OUT_HEADER) };
     // SAFETY: guaranteed by the caller, see above.
     unsafe { end.copy_from_nonoverlapping(body.iov_base.cast(), body.iov_len) };
     // SAFETY: so much of the message has been written.
-    unsafe { write(fd, start, header.iov_len + body.iov_len) }
+    unsafe { write(fd, start, OUT_HEADER + body.iov_len) }
 }
 
 /// C: `fuse_custom_io::splice_receive` and `splice_send`.
