@@ -54,11 +54,11 @@ impl ReaderThreads {
     }
 
     /// Makes the system call return in which threads wait for requests. A thread that is about to
-    /// make one misses it: call this again until the threads have noticed.
+    /// make one, or has just begun to, misses it: call this again until the threads have noticed.
     pub(crate) fn wake(&self) {
         let Some(signal) = signal() else { return };
         for reader in self.lock().iter() {
-            if reader.receives.load(Ordering::SeqCst) {
+            if reader.receives.load(Ordering::Acquire) {
                 // SAFETY: the thread is running, by the invariants, and the signal has a handler.
                 unsafe { libc::pthread_kill(reader.thread, signal) };
             }
@@ -94,8 +94,12 @@ impl Entered<'_> {
         is_stopping: impl FnOnce() -> bool,
         receive: impl FnOnce() -> R,
     ) -> Option<R> {
-        // In this order: whoever stops the session says so first, and looks at `receives` then.
-        self.reader.receives.store(true, Ordering::SeqCst);
+        // Whoever stops the session says so first, and looks at `receives` then. Without a fence between
+        // this store and the look at `is_stopping`, which would cost each request, both may miss each
+        // other: as if this thread was about to make its system call. That is why `wake` is called
+        // again, and the store is seen by then. Release: not before what the last handler did, whose
+        // system calls are to be left alone.
+        self.reader.receives.store(true, Ordering::Release);
         let result = (!is_stopping()).then(receive);
         self.reader.receives.store(false, Ordering::Release);
         result
