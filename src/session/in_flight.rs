@@ -378,7 +378,7 @@ fn start_queued<O: Operations>(shared: &Arc<Hold<O>>) {
             in_flight.queued.store(state.queue.len(), Ordering::Release);
             (request, operation)
         };
-        dispatch::handle(shared, request, operation);
+        dispatch::handle_later(shared, request, operation);
     }
 }
 

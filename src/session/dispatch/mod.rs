@@ -36,15 +36,10 @@ use crate::request::Request;
 pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
     match message {
         Message::Request(request, operation) => {
-            let goes_on = shared.in_flight.has_room()
-                // Never waits its turn: it is about those that do.
-                || xattr::asks_for_stacktrace(&operation);
-            let request_and_operation = match goes_on {
-                true => Some((request, operation)),
-                false => in_flight::queue(shared, request, operation),
-            };
-            if let Some((request, operation)) = request_and_operation {
+            if shared.in_flight.has_room() {
                 handle(shared, request, operation);
+            } else {
+                wait_its_turn(shared, request, operation);
             }
         }
         // Never waits its turn: the kernel frees memory with it.
@@ -63,9 +58,31 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
     }
 }
 
+/// Works on a request for whose handler there seems to be no room.
+#[cold]
+fn wait_its_turn<O: Operations>(shared: &Arc<Hold<O>>, request: Request, operation: Operation) {
+    // Never waits its turn: it is about those that do.
+    if xattr::asks_for_stacktrace(&operation) {
+        return handle_later(shared, request, operation);
+    }
+    if let Some((request, operation)) = in_flight::queue(shared, request, operation) {
+        handle_later(shared, request, operation);
+    }
+}
+
+/// As [`handle`], from where it is called rarely: the code for all operations is there once.
+#[inline(never)]
+pub(super) fn handle_later<O: Operations>(
+    shared: &Arc<Hold<O>>,
+    request: Request,
+    operation: Operation,
+) {
+    handle(shared, request, operation);
+}
+
 /// Starts the handler of an operation.
 #[inline]
-pub(super) fn handle<O: Operations>(shared: &Arc<Hold<O>>, request: Request, operation: Operation) {
+fn handle<O: Operations>(shared: &Arc<Hold<O>>, request: Request, operation: Operation) {
     if request.is_traced() {
         request.trace_operation(&operation);
     }
