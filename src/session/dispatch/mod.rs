@@ -30,6 +30,7 @@ use crate::message::Message;
 use crate::message::Operation;
 use crate::raw::request_line;
 use crate::request::Request;
+use crate::request::RequestInfo;
 
 /// Works on a message: at once, if there is room for one more handler.
 #[inline]
@@ -87,11 +88,26 @@ fn handle<O: Operations>(shared: &Arc<Hold<O>>, request: Request, operation: Ope
         request.trace_operation(&operation);
     }
     let info = request.info();
-    let this = Arc::clone(shared);
+    call(shared, info, request, operation);
+}
+
+/// Calls the method for an operation.
+///
+/// By itself, so that nothing else happens while `operation` is still there as a whole: for each of its
+/// parts a flag would be kept that says whether it is.
+#[inline]
+fn call<O: Operations>(
+    shared: &Arc<Hold<O>>,
+    info: RequestInfo,
+    request: Request,
+    operation: Operation,
+) {
     // A future for each operation, as large as that operation needs.
     macro_rules! start {
         ($method:ident($($argument:expr),*)) => {
-            in_flight::start(shared, info, move || this.$method(request, $($argument),*))
+            in_flight::start(shared, info, move || {
+                Arc::clone(shared).$method(request, $($argument),*)
+            })
         };
     }
     match operation {
