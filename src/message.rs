@@ -263,8 +263,8 @@ pub(crate) struct OwnedIoctl {
 /// What a callback sends.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// Wants an answer.
-    Request(Request, Operation),
+    /// Wants an answer. What it asks for is in it.
+    Request(Request),
     /// Wants none.
     Forget(ForgetList),
     /// Cached data that were asked for.

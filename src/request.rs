@@ -37,6 +37,17 @@ impl Request {
         *self.0.info()
     }
 
+    /// What is asked for; `None` once it was taken.
+    #[inline]
+    pub(crate) fn operation(&self) -> Option<&Operation> {
+        self.0.operation()
+    }
+
+    #[inline]
+    pub(crate) fn take_operation(&mut self) -> Option<Operation> {
+        self.0.take_operation()
+    }
+
     #[inline]
     pub(crate) fn context(&self) -> &RequestContext {
         self.0.context()
@@ -68,8 +79,10 @@ impl Request {
 
     /// Shows what is asked for.
     #[cold]
-    pub(crate) fn trace_operation(&self, operation: &Operation) {
-        self.trace("<-", operation);
+    pub(crate) fn trace_operation(&self) {
+        if let Some(operation) = self.operation() {
+            self.trace("<-", operation);
+        }
     }
 
     #[cold]

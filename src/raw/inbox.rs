@@ -1,6 +1,7 @@
 //! What one thread receives requests with.
 
 use std::cell::Cell;
+use std::mem;
 use std::ptr;
 use std::sync::Arc;
 
@@ -126,9 +127,11 @@ impl Inbox {
         unsafe { &*self.message.as_ptr() }.is_none()
     }
 
+    /// For an inbox that is empty.
     #[inline]
     pub(super) fn put(&self, message: Message) {
-        self.message.set(Some(message));
+        // What is not there need not be dropped.
+        mem::forget(self.message.replace(Some(message)));
     }
 
     /// Where payloads go that libfuse has received into a pipe.

@@ -24,7 +24,7 @@ struct Room<const SIZE: usize>([u8; SIZE]);
 impl Purpose {
     pub(super) const REQUEST: Self = Self {
         index: 0,
-        room: Layout::new::<Room<128>>(),
+        room: Layout::new::<Room<192>>(),
     };
     /// Room for what handlers need that keep little across their waits.
     pub(super) const HANDLER: Self = Self {
@@ -34,7 +34,7 @@ impl Purpose {
     const ALL: [Self; 2] = [Self::REQUEST, Self::HANDLER];
 
     /// Whether the room suffices for a value of this layout.
-    const fn suffices(self, value: Layout) -> bool {
+    pub(super) const fn suffices(self, value: Layout) -> bool {
         value.size() <= self.room.size() && value.align() <= self.room.align()
     }
 

@@ -21,13 +21,12 @@ use super::ret;
 use super::session::RawSession;
 use crate::Errno;
 use crate::FileLock;
-use crate::Inode;
 use crate::IoctlRange;
 use crate::PollEvents;
 use crate::RequestContext;
 use crate::Result;
 use crate::StatvfsData;
-use crate::message::Kind;
+use crate::message::Operation;
 use crate::request::RequestInfo;
 
 /// A request that waits for its answer. Each `reply_` method gives the answer; the error it returns
@@ -43,10 +42,15 @@ pub(crate) struct RawRequest(NonNull<State>);
 
 struct State {
     req: Option<NonNull<sys::fuse_req>>,
+    /// Until its handler gets it.
+    operation: Option<Operation>,
     session: Arc<Keep>,
     context: RequestContext,
     info: RequestInfo,
 }
+
+/// More is an allocation for each request.
+const _: () = assert!(Purpose::REQUEST.suffices(Layout::new::<State>()));
 
 // SAFETY: it owns the state. libfuse lets any thread answer a request, at any time after the callback
 // got it (fuse_lowlevel.h, "fuse_reply_*"), and `session` keeps the session alive until then.
@@ -60,22 +64,12 @@ impl RawRequest {
     /// # Safety
     ///
     /// - `req` was given to a callback, which has not answered it and will not.
-    /// - `session` is the session's userdata: the pointer that [`Arc::as_ptr`] has given.
-    #[inline]
-    pub(super) unsafe fn new(
-        req: sys::fuse_req_t,
-        session: *const RawSession,
-        kind: &'static Kind,
-        inodes: [Inode; 2],
-    ) -> Self {
+    #[inline(always)] // What the request is about is known in each callback.
+    pub(super) unsafe fn new(req: sys::fuse_req_t, operation: Operation) -> Self {
         let session = match Inbox::current() {
             Some(inbox) => Arc::clone(inbox.keep()),
-            None => {
-                // SAFETY: the session lives in an Arc, see above.
-                unsafe { Arc::increment_strong_count(session) };
-                // SAFETY: the count has just been raised for this one.
-                Keep::new(unsafe { Arc::from_raw(session) })
-            }
+            // SAFETY: guaranteed by the caller, see above.
+            None => unsafe { keep_session_of(req) },
         };
         // SAFETY: the request is unanswered.
         let ctx = unsafe { sys::fuse_req_ctx(req) };
@@ -83,6 +77,7 @@ impl RawRequest {
         let ctx = unsafe { &*ctx };
         let req = NonNull::new(req).expect("libfuse never makes a request without one");
         let pid = ctx.pid.cast_unsigned();
+        let place = Purpose::REQUEST.allocate(Layout::new::<State>()).cast();
         let state = State {
             req: Some(req),
             session,
@@ -95,13 +90,13 @@ impl RawRequest {
                 interrupt: InterruptHook::new(req),
             },
             info: RequestInfo {
-                kind,
-                inodes,
+                kind: operation.kind(),
+                inodes: operation.inodes(),
                 uid: ctx.uid,
                 pid,
             },
+            operation: Some(operation),
         };
-        let place = Purpose::REQUEST.allocate(Layout::new::<State>()).cast();
         // SAFETY: the memory has room for the value.
         unsafe { place.write(state) };
         // INVARIANT: allocated and written just now; the caller gives the request away.
@@ -124,6 +119,19 @@ impl RawRequest {
         // SAFETY: the value is valid and owned by this one, by the invariants.
         let state = unsafe { self.0.as_mut() };
         state.context.kill_suidgid = true;
+    }
+
+    /// What is asked for; `None` once it was taken.
+    #[inline]
+    pub(crate) fn operation(&self) -> Option<&Operation> {
+        self.state().operation.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn take_operation(&mut self) -> Option<Operation> {
+        // SAFETY: the value is valid and owned by this one, by the invariants.
+        let state = unsafe { self.0.as_mut() };
+        state.operation.take()
     }
 
     /// Who made the request.
@@ -298,6 +306,22 @@ impl RawRequest {
         // SAFETY: the request is unanswered, by the invariants; libfuse copies the structure.
         ret(unsafe { sys::fuse_reply_statfs(req, &statvfs) })
     }
+}
+
+/// Keeps the session of a request alive that came on a thread which is no reader of ours.
+///
+/// # Safety
+///
+/// - `req` was given to a callback, which runs.
+#[cold]
+unsafe fn keep_session_of(req: sys::fuse_req_t) -> Arc<Keep> {
+    // SAFETY: guaranteed by the caller, see above.
+    let session = unsafe { sys::fuse_req_userdata(req) }.cast::<RawSession>();
+    // SAFETY: every session's userdata is the pointer to its `RawSession` in an Arc, which lives while
+    // libfuse works on a request of it.
+    unsafe { Arc::increment_strong_count(session) };
+    // SAFETY: the count has just been raised for this one.
+    Keep::new(unsafe { Arc::from_raw(session) })
 }
 
 impl Drop for RawRequest {

@@ -304,12 +304,12 @@ impl RawSession {
     }
 
     /// Called by callbacks: hands a message on, to the thread if it is one of our readers, else to
-    /// whoever runs the session.
+    /// whoever runs `session`.
     #[inline]
-    pub(super) fn deliver(&self, message: Message) {
+    pub(super) fn deliver<'a>(message: Message, session: impl FnOnce() -> &'a Self) {
         match Inbox::current().filter(|inbox| inbox.is_empty()) {
             Some(inbox) => inbox.put(message),
-            None => self.send(message),
+            None => session().send(message),
         }
     }
 

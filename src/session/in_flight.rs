@@ -32,7 +32,6 @@ use crate::Errno;
 use crate::Inode;
 use crate::Operations;
 use crate::message::ForgetList;
-use crate::message::Operation;
 use crate::raw::Handler;
 use crate::request::Request;
 use crate::request::RequestInfo;
@@ -55,7 +54,7 @@ pub(super) struct InFlight {
 #[derive(Default)]
 struct State {
     waiting: HashMap<u64, Waiting>,
-    queue: VecDeque<(Request, Operation, Instant)>,
+    queue: VecDeque<(Request, Instant)>,
     next_ticket: u64,
     /// The session has come to its end: nobody will poll handlers any more.
     closed: bool,
@@ -181,7 +180,7 @@ impl InFlight {
                 state
                     .queue
                     .iter()
-                    .map(|(request, _, since)| line(&request.info(), *since, true)),
+                    .map(|(request, since)| line(&request.info(), *since, true)),
             )
             .collect();
         requests.sort_by_key(|request| request.since);
@@ -191,22 +190,18 @@ impl InFlight {
 
 /// Keeps a request until there is room for its handler. Gives it back if there has come to be room.
 #[cold]
-pub(super) fn queue<O: Operations>(
-    shared: &Arc<Hold<O>>,
-    request: Request,
-    operation: Operation,
-) -> Option<(Request, Operation)> {
+pub(super) fn queue<O: Operations>(shared: &Arc<Hold<O>>, request: Request) -> Option<Request> {
     let in_flight = &shared.in_flight;
     let mut state = in_flight.lock();
     if state.waiting.len() < in_flight.limit {
-        return Some((request, operation));
+        return Some(request);
     }
     if state.closed {
         return None; // Which answers it.
     }
     // Lets an interruption end it while it is queued.
     request.context().interrupt.watch();
-    state.queue.push_back((request, operation, Instant::now()));
+    state.queue.push_back((request, Instant::now()));
     in_flight.queued.store(state.queue.len(), Ordering::Release);
     in_flight.was_queued.notify(usize::MAX);
     None
@@ -367,18 +362,18 @@ fn wait<O: Operations>(shared: &Arc<Hold<O>>, info: RequestInfo, future: Handler
 fn start_queued<O: Operations>(shared: &Arc<Hold<O>>) {
     let in_flight = &shared.in_flight;
     while in_flight.queued.load(Ordering::Acquire) > 0 {
-        let (request, operation) = {
+        let request = {
             let mut state = in_flight.lock();
             if state.waiting.len() >= in_flight.limit {
                 return;
             }
-            let Some((request, operation, _)) = state.queue.pop_front() else {
+            let Some((request, _)) = state.queue.pop_front() else {
                 return;
             };
             in_flight.queued.store(state.queue.len(), Ordering::Release);
-            (request, operation)
+            request
         };
-        dispatch::handle_later(shared, request, operation);
+        dispatch::handle_later(shared, request);
     }
 }
 

@@ -7,6 +7,7 @@ use libfuse_sys::fuse_file_info;
 use libfuse_sys::fuse_ino_t;
 use libfuse_sys::fuse_req_t;
 
+use super::RawSession;
 use super::deliver;
 use super::file_ref;
 use super::session;
@@ -74,7 +75,7 @@ unsafe fn deliver_forget(req: fuse_req_t, list: ForgetList) {
     let session = unsafe { session(req) };
     // SAFETY: as above. A forget has no answer, so the request can end before it is worked on.
     unsafe { sys::fuse_reply_none(req) };
-    session.deliver(Message::Forget(list));
+    RawSession::deliver(Message::Forget(list), || session);
 }
 
 /// C: `fuse_lowlevel_ops::getattr`.

@@ -124,19 +124,17 @@ unsafe fn deliver(req: sys::fuse_req_t, operation: Operation) {
 /// # Safety
 ///
 /// - `req` was given to a callback by libfuse, and the callback does nothing else with it.
-#[inline]
+#[inline(always)] // As above.
 unsafe fn deliver_killing(req: sys::fuse_req_t, operation: Operation, kill_suidgid: bool) {
     // SAFETY: guaranteed by the caller, see above.
-    let userdata = unsafe { sys::fuse_req_userdata(req) }.cast::<RawSession>();
-    let (kind, inodes) = (operation.kind(), operation.inodes());
-    // SAFETY: as above; every session's userdata is the pointer to its `RawSession` in an Arc.
-    let mut request = unsafe { RawRequest::new(req, userdata, kind, inodes) };
+    let mut request = unsafe { RawRequest::new(req, operation) };
     if kill_suidgid {
         request.set_kill_suidgid();
     }
-    // SAFETY: the session lives while libfuse works on a request of it.
-    let session = unsafe { &*userdata };
-    session.deliver(Message::Request(Request::new(request), operation));
+    RawSession::deliver(Message::Request(Request::new(request)), || {
+        // SAFETY: guaranteed by the caller, see above.
+        unsafe { session(req) }
+    });
 }
 
 /// The session that a request belongs to.

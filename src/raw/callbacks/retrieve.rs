@@ -7,6 +7,7 @@ use libfuse_sys::fuse_ino_t;
 use libfuse_sys::fuse_reply_none;
 use libfuse_sys::fuse_req_t;
 
+use super::RawSession;
 use super::session;
 use crate::message::Message;
 use crate::raw::Cookie;
@@ -33,5 +34,7 @@ pub(super) unsafe extern "C" fn retrieve_reply(
     let session = unsafe { session(req) };
     // SAFETY: the request is unanswered, and this is its only answer.
     unsafe { fuse_reply_none(req) };
-    session.deliver(Message::Retrieved(Cookie::from_ptr(cookie), data));
+    RawSession::deliver(Message::Retrieved(Cookie::from_ptr(cookie), data), || {
+        session
+    });
 }

@@ -36,11 +36,11 @@ use crate::request::RequestInfo;
 #[inline]
 pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
     match message {
-        Message::Request(request, operation) => {
+        Message::Request(request) => {
             if shared.in_flight.has_room() {
-                handle(shared, request, operation);
+                handle(shared, request);
             } else {
-                wait_its_turn(shared, request, operation);
+                wait_its_turn(shared, request);
             }
         }
         // Never waits its turn: the kernel frees memory with it.
@@ -61,34 +61,34 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
 
 /// Works on a request for whose handler there seems to be no room.
 #[cold]
-fn wait_its_turn<O: Operations>(shared: &Arc<Hold<O>>, request: Request, operation: Operation) {
+fn wait_its_turn<O: Operations>(shared: &Arc<Hold<O>>, request: Request) {
     // Never waits its turn: it is about those that do.
-    if xattr::asks_for_stacktrace(&operation) {
-        return handle_later(shared, request, operation);
-    }
-    if let Some((request, operation)) = in_flight::queue(shared, request, operation) {
-        handle_later(shared, request, operation);
+    let goes_on = request.operation().is_some_and(xattr::asks_for_stacktrace);
+    let request = match goes_on {
+        true => Some(request),
+        false => in_flight::queue(shared, request),
+    };
+    if let Some(request) = request {
+        handle_later(shared, request);
     }
 }
 
 /// As [`handle`], from where it is called rarely: the code for all operations is there once.
 #[inline(never)]
-pub(super) fn handle_later<O: Operations>(
-    shared: &Arc<Hold<O>>,
-    request: Request,
-    operation: Operation,
-) {
-    handle(shared, request, operation);
+pub(super) fn handle_later<O: Operations>(shared: &Arc<Hold<O>>, request: Request) {
+    handle(shared, request);
 }
 
 /// Starts the handler of an operation.
 #[inline]
-fn handle<O: Operations>(shared: &Arc<Hold<O>>, request: Request, operation: Operation) {
+fn handle<O: Operations>(shared: &Arc<Hold<O>>, mut request: Request) {
     if request.is_traced() {
-        request.trace_operation(&operation);
+        request.trace_operation();
     }
     let info = request.info();
-    call(shared, info, request, operation);
+    if let Some(operation) = request.take_operation() {
+        call(shared, info, request, operation);
+    }
 }
 
 /// Calls the method for an operation.
