@@ -2,26 +2,30 @@
 
 use std::alloc::Layout;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
 
 use super::memory::Purpose;
 
-/// A future on the heap, as in `Pin<Box<dyn Future>>`.
+/// A handler's future of any kind.
+pub(crate) type AnyFuture = dyn Future<Output = ()> + Send;
+
+/// A future on the heap, as in `Pin<Box<F>>`.
 ///
 /// # Invariants
 ///
 /// The pointer is to a valid value, owned by this one, at the start of memory for handlers. The value
 /// never moves.
-pub(crate) struct Handler(NonNull<dyn Future<Output = ()> + Send>);
+pub(crate) struct Handler<F: ?Sized = AnyFuture>(NonNull<F>);
 
-// SAFETY: it owns the future, which is Send.
-unsafe impl Send for Handler {}
+// SAFETY: it owns the future.
+unsafe impl<F: ?Sized + Send> Send for Handler<F> {}
 
-impl Handler {
+impl<F: Future<Output = ()> + Send + 'static> Handler<F> {
     /// Takes what makes the future, so that it is made where it is to be, and not moved there.
     #[inline]
-    pub(crate) fn new<F: Future<Output = ()> + Send + 'static>(make: impl FnOnce() -> F) -> Self {
+    pub(crate) fn new(make: impl FnOnce() -> F) -> Self {
         let place = Purpose::HANDLER.allocate(Layout::new::<F>()).cast::<F>();
         // SAFETY: the memory has room for the value.
         unsafe { place.write(make()) };
@@ -29,8 +33,17 @@ impl Handler {
         Self(place)
     }
 
+    /// The same for whoever need not know of which kind it is.
+    pub(crate) fn erased(self) -> Handler {
+        let place = ManuallyDrop::new(self).0;
+        // INVARIANT: the value that owned it is not dropped.
+        Handler(place)
+    }
+}
+
+impl<F: ?Sized> Handler<F> {
     #[inline]
-    pub(crate) fn as_mut(&mut self) -> Pin<&mut (dyn Future<Output = ()> + Send)> {
+    pub(crate) fn as_mut(&mut self) -> Pin<&mut F> {
         // SAFETY: the value is valid and owned by this one, by the invariants.
         let future = unsafe { self.0.as_mut() };
         // SAFETY: the value never moves, by the invariants.
@@ -38,7 +51,7 @@ impl Handler {
     }
 }
 
-impl Drop for Handler {
+impl<F: ?Sized> Drop for Handler<F> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the value is valid, by the invariants.
@@ -69,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    fn address(handler: &Handler) -> *const () {
+    fn address<F>(handler: &Handler<F>) -> *const () {
         handler.0.as_ptr().cast_const().cast()
     }
 

@@ -226,10 +226,10 @@ pub(super) fn start<O: Operations, F: Future<Output = ()> + Send + 'static>(
     });
     match (result, handler) {
         (Ok(()), None) => (),
-        (Ok(()), Some(handler)) => wait(shared, info, handler),
+        (Ok(()), Some(handler)) => wait(shared, info, handler.erased()),
         (Err(_), Some(handler)) => {
             log_panic(info);
-            drop_handler(handler, info);
+            drop_handler(handler.erased(), info);
         }
         (Err(_), None) => log_panic_of_drop(info),
     }
