@@ -4,12 +4,16 @@ use std::alloc::Layout;
 use std::alloc::alloc;
 use std::alloc::dealloc;
 use std::alloc::handle_alloc_error;
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::slice;
-use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
+
+use super::lend::Lender;
+use super::lend::Lent;
 
 /// Room for the headers of a request, as in libfuse (`FUSE_BUFFER_HEADER_SIZE`).
 const HEADER_SIZE: usize = 4096;
@@ -25,15 +29,13 @@ const SPARE_BUFFERS: usize = 16;
 /// # Invariants
 ///
 /// The pointer is the start of an allocation of `layout`, owned by this value, with a valid [`Head`] in
-/// it. Behind the head, the receive area has room for the largest request; its first `received` bytes
-/// are initialized.
+/// it. Behind the head, the receive area has room for the largest request, with pages of the size that
+/// the layout is aligned to.
 pub(crate) struct Block(NonNull<Head>);
 
-/// What a block knows of itself.
+/// What a block knows of itself. Looked at when it is freed: for a request it would be a cache line more.
 struct Head {
     layout: Layout,
-    /// How many bytes of the receive area libfuse has filled.
-    received: usize,
 }
 
 // SAFETY: a block owns its memory alone, as a Vec does.
@@ -52,12 +54,8 @@ impl Block {
         let Some(start) = NonNull::new(start.cast::<Head>()) else {
             handle_alloc_error(layout)
         };
-        let head = Head {
-            layout,
-            received: 0,
-        };
         // SAFETY: a page, which no page size is less than, has room for the head.
-        unsafe { start.write(head) };
+        unsafe { start.write(Head { layout }) };
         // INVARIANT: the area ends `WRITE_HEADERS` before the end of the allocation.
         Self(start)
     }
@@ -65,35 +63,6 @@ impl Block {
     fn head(&self) -> &Head {
         // SAFETY: the head is valid, by the invariants.
         unsafe { self.0.as_ref() }
-    }
-
-    /// Where the receive area begins: so that what comes behind the headers of a write begins a page.
-    fn receive_offset(&self) -> usize {
-        self.head().layout.align() - WRITE_HEADERS
-    }
-
-    /// Where libfuse shall receive to.
-    pub(super) fn receive_area(&self) -> NonNull<u8> {
-        // SAFETY: the offset is inside the allocation, by the invariants.
-        unsafe { self.0.cast::<u8>().add(self.receive_offset()) }
-    }
-
-    /// # Safety
-    ///
-    /// - So many bytes of the receive area have been filled.
-    pub(super) unsafe fn set_received(&mut self, received: usize) {
-        // SAFETY: the head is valid, by the invariants.
-        let head = unsafe { self.0.as_mut() };
-        // INVARIANT: guaranteed by the caller, see above.
-        head.received = received;
-    }
-
-    /// Whether `len` bytes from `data` on lie in what was received; if so, at which offset.
-    fn offset_of(&self, data: *const u8, len: usize) -> Option<usize> {
-        let offset = (data as usize).checked_sub(self.0.addr().get())?;
-        let end = offset.checked_add(len)?;
-        let received = self.receive_offset()..=self.receive_offset() + self.head().received;
-        (received.contains(&offset) && received.contains(&end)).then_some(offset)
     }
 }
 
@@ -105,40 +74,144 @@ impl Drop for Block {
     }
 }
 
-/// The blocks of one reader that are not in use.
+/// The blocks of one reader that are not in use, and the one that it receives into.
+///
+/// # Invariants
+///
+/// - `at_hand` and `received` are used by the thread that lends the pool, and only while it does.
+/// - All blocks are of this page size.
+/// - The first `received` bytes of the receive area of the block at hand are initialized.
 pub(crate) struct BufferPool {
-    spare: Mutex<Vec<Block>>,
+    /// The next one to receive into, or the one that was received into last: that one is gone while
+    /// libfuse works on a request of whose payload a callback has taken possession.
+    at_hand: Cell<Option<Block>>,
+    /// How many bytes it has received.
+    received: Cell<usize>,
     page: usize,
+    spare: Mutex<Vec<Block>>,
 }
+
+// SAFETY: the cells are left to one thread, by the invariants.
+unsafe impl Sync for BufferPool {}
 
 impl BufferPool {
     pub(super) fn new() -> Self {
         // SAFETY: sysconf(3) has no preconditions.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         Self {
-            spare: Mutex::new(Vec::new()),
+            at_hand: Cell::new(None),
+            received: Cell::new(0),
             page: usize::try_from(page).unwrap_or(4096),
+            spare: Mutex::new(Vec::new()),
         }
     }
 
     /// The length of the largest request that a block has room for: what libfuse asks for.
+    #[inline]
     pub(super) fn request_size(&self) -> usize {
         MAX_PAGES * self.page + HEADER_SIZE
     }
 
-    pub(crate) fn take(&self) -> Block {
-        let spare = self
-            .spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+    /// Where the receive area begins: so that what comes behind the headers of a write begins a page.
+    #[inline]
+    fn receive_offset(&self) -> usize {
+        self.page - WRITE_HEADERS
+    }
+
+    /// Whether `len` bytes from `data` on lie in what the block at hand has received; if so, at which
+    /// offset of the block.
+    fn offset_of(&self, block: &Block, data: *const u8, len: usize) -> Option<usize> {
+        let offset = (data as usize).checked_sub(block.0.addr().get())?;
+        let end = offset.checked_add(len)?;
+        let received = self.receive_offset()..=self.receive_offset() + self.received.get();
+        (received.contains(&offset) && received.contains(&end)).then_some(offset)
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Block>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cold]
+    fn take_spare(&self) -> Block {
+        let spare = self.spare().pop();
         spare.unwrap_or_else(|| Block::new(self.page))
     }
 
-    pub(crate) fn put_back(&self, block: Block) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+    #[cold]
+    fn put_spare(&self, block: Block) {
+        let mut spare = self.spare();
         if spare.len() < SPARE_BUFFERS {
             spare.push(block);
+        }
+    }
+}
+
+impl Lender<BufferPool> {
+    /// A block to receive into.
+    #[inline]
+    pub(super) fn take(&self) -> Block {
+        self.at_hand.take().unwrap_or_else(|| self.take_spare())
+    }
+
+    /// Where libfuse shall receive to.
+    #[inline]
+    pub(super) fn receive_area(&self, block: &Block) -> NonNull<u8> {
+        // SAFETY: the offset is inside the allocation, by the invariants.
+        unsafe { block.0.cast::<u8>().add(self.receive_offset()) }
+    }
+
+    /// Has a block at hand that was received into, for [`take_received`](Self::take_received).
+    ///
+    /// # Safety
+    ///
+    /// - So many bytes of the receive area have been filled.
+    #[inline]
+    pub(super) unsafe fn put_received(&self, block: Block, received: usize) {
+        // INVARIANT: guaranteed by the caller, see above.
+        self.received.set(received);
+        self.at_hand.set(Some(block));
+    }
+
+    /// The `len` bytes from `data` on, if they lie in what was received into the block at hand.
+    #[inline]
+    pub(super) fn take_received(&self, data: *const u8, len: usize) -> Option<ReceivedBytes> {
+        let block = self.at_hand.take()?;
+        let short = |number: usize| u32::try_from(number).ok();
+        match (
+            self.offset_of(&block, data, len).and_then(short),
+            short(len),
+        ) {
+            (Some(offset), Some(len)) => Some(ReceivedBytes {
+                block: ManuallyDrop::new(block),
+                offset,
+                len,
+                pool: self.lend(),
+            }),
+            _ => {
+                self.at_hand.set(Some(block));
+                None
+            }
+        }
+    }
+}
+
+impl Lent<BufferPool> {
+    /// Most come back before their reader needs the next one, on its thread.
+    #[inline]
+    fn put_back(&self, block: Block) {
+        if !self.is_at_home() {
+            return self.put_spare(block);
+        }
+        match self.at_hand.take() {
+            None => {
+                // INVARIANT: whatever it has received is not asked for any more.
+                self.received.set(0);
+                self.at_hand.set(Some(block));
+            }
+            in_use => {
+                self.at_hand.set(in_use);
+                self.put_spare(block);
+            }
         }
     }
 }
@@ -148,29 +221,10 @@ pub(crate) struct ReceivedBytes {
     block: ManuallyDrop<Block>,
     offset: u32,
     len: u32,
-    pool: Arc<BufferPool>,
+    pool: Lent<BufferPool>,
 }
 
 impl ReceivedBytes {
-    /// The `len` bytes from `data` on, if they lie in what was received into the block.
-    pub(super) fn new(
-        block: Block,
-        data: *const u8,
-        len: usize,
-        pool: &Arc<BufferPool>,
-    ) -> Result<Self, Block> {
-        let short = |number: usize| u32::try_from(number).ok();
-        match (block.offset_of(data, len).and_then(short), short(len)) {
-            (Some(offset), Some(len)) => Ok(Self {
-                block: ManuallyDrop::new(block),
-                offset,
-                len,
-                pool: Arc::clone(pool),
-            }),
-            _ => Err(block),
-        }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.len as usize
     }
@@ -198,6 +252,7 @@ impl AsRef<[u8]> for ReceivedBytes {
 }
 
 impl Drop for ReceivedBytes {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: the field is not used after this, the last use of `self`.
         let block = unsafe { ManuallyDrop::take(&mut self.block) };

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use libfuse_sys as sys;
 
-use super::buffer::Block;
 use super::buffer::BufferPool;
 use super::buffer::ReceivedBytes;
 use super::clones::Place;
+use super::lend::Lender;
 use super::pipe::PipePool;
 use super::session::RawSession;
 use crate::message::Message;
@@ -21,10 +21,8 @@ use crate::message::Message;
 /// Each reader has its own: nothing that is touched for every request is shared between threads.
 pub(crate) struct Inbox {
     place: Option<Place>,
-    /// Gone while libfuse works on a request of whose payload a callback has taken possession.
-    block: Cell<Option<Block>>,
     keep: Arc<Keep>,
-    pool: Arc<BufferPool>,
+    pool: Lender<BufferPool>,
     pipes: Arc<PipePool>,
     /// libfuse calls one callback for each request.
     message: Cell<Option<Message>>,
@@ -49,9 +47,8 @@ impl Inbox {
     pub(super) fn new(session: Arc<RawSession>, reader: usize) -> Self {
         Self {
             place: session.foreign.is_none().then(|| session.place(reader)),
-            block: Cell::new(None),
             keep: Keep::new(session),
-            pool: Arc::new(BufferPool::new()),
+            pool: Lender::new(BufferPool::new()),
             pipes: Arc::default(),
             message: Cell::new(None),
         }
@@ -88,17 +85,17 @@ impl Inbox {
         receive: impl FnOnce(&mut sys::fuse_buf) -> i32,
         process: impl FnOnce(&sys::fuse_buf),
     ) -> i32 {
-        let mut block = self.block.take().unwrap_or_else(|| self.pool.take());
+        let block = self.pool.take();
         let mut buf = sys::fuse_buf {
-            mem: block.receive_area().as_ptr().cast(),
+            mem: self.pool.receive_area(&block).as_ptr().cast(),
             ..<_>::default()
         };
         let received = receive(&mut buf);
         let len = usize::try_from(received).unwrap_or(0);
         let is_in_memory = buf.flags & sys::FUSE_BUF_IS_FD == 0;
+        let filled = if is_in_memory { len } else { 0 };
         // SAFETY: guaranteed by the caller, see above.
-        unsafe { block.set_received(if is_in_memory { len } else { 0 }) };
-        self.block.set(Some(block));
+        unsafe { self.pool.put_received(block, filled) };
         if len > 0 {
             CURRENT.set(self);
             process(&buf);
@@ -141,15 +138,6 @@ impl Inbox {
 
     /// Takes the block with the request, if `len` bytes from `data` on lie in it.
     pub(super) fn take_received(&self, data: *const u8, len: usize) -> Option<ReceivedBytes> {
-        let received = ReceivedBytes::new(self.block.take()?, data, len, &self.pool);
-        received.map_err(|block| self.block.set(Some(block))).ok()
-    }
-}
-
-impl Drop for Inbox {
-    fn drop(&mut self) {
-        if let Some(block) = self.block.take() {
-            self.pool.put_back(block);
-        }
+        self.pool.take_received(data, len)
     }
 }

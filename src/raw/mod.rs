@@ -21,6 +21,7 @@ mod inbox;
 mod init_repair;
 mod interrupt;
 mod io_uring;
+mod lend;
 #[cfg(test)]
 mod like_libfuse;
 mod lock;
