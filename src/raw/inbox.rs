@@ -11,6 +11,7 @@ use super::buffer::BufferPool;
 use super::buffer::ReceivedBytes;
 use super::clones::Place;
 use super::lend::Lender;
+use super::lend::Lent;
 use super::pipe::PipePool;
 use super::session::RawSession;
 use crate::message::Message;
@@ -21,20 +22,13 @@ use crate::message::Message;
 /// Each reader has its own: nothing that is touched for every request is shared between threads.
 pub(crate) struct Inbox {
     place: Option<Place>,
-    keep: Arc<Keep>,
+    /// Keeps the session alive, for all requests of this inbox: its thread then shares no counter with
+    /// others.
+    keep: Lender<Arc<RawSession>>,
     pool: Lender<BufferPool>,
     pipes: Arc<PipePool>,
     /// libfuse calls one callback for each request.
     message: Cell<Option<Message>>,
-}
-
-/// Keeps a session alive: for all requests of one inbox, whose thread then shares no counter with others.
-pub(super) struct Keep(pub(super) Arc<RawSession>);
-
-impl Keep {
-    pub(super) fn new(session: Arc<RawSession>) -> Arc<Self> {
-        Arc::new(Self(session))
-    }
 }
 
 thread_local! {
@@ -47,7 +41,7 @@ impl Inbox {
     pub(super) fn new(session: Arc<RawSession>, reader: usize) -> Self {
         Self {
             place: session.foreign.is_none().then(|| session.place(reader)),
-            keep: Keep::new(session),
+            keep: Lender::new(session),
             pool: Lender::new(BufferPool::new()),
             pipes: Arc::default(),
             message: Cell::new(None),
@@ -114,8 +108,8 @@ impl Inbox {
     }
 
     #[inline]
-    pub(super) fn keep(&self) -> &Arc<Keep> {
-        &self.keep
+    pub(super) fn keep_session(&self) -> Lent<Arc<RawSession>> {
+        self.keep.lend()
     }
 
     #[inline]

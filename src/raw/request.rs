@@ -13,8 +13,8 @@ use libfuse_sys as sys;
 
 use super::bufvec;
 use super::inbox::Inbox;
-use super::inbox::Keep;
 use super::interrupt::InterruptHook;
+use super::lend::Lent;
 use super::lock;
 use super::memory::Purpose;
 use super::ret;
@@ -44,7 +44,7 @@ struct State {
     req: Option<NonNull<sys::fuse_req>>,
     /// Until its handler gets it.
     operation: Option<Operation>,
-    session: Arc<Keep>,
+    session: Lent<Arc<RawSession>>,
     context: RequestContext,
     info: RequestInfo,
 }
@@ -67,7 +67,7 @@ impl RawRequest {
     #[inline(always)] // What the request is about is known in each callback.
     pub(super) unsafe fn new(req: sys::fuse_req_t, operation: Operation) -> Self {
         let session = match Inbox::current() {
-            Some(inbox) => Arc::clone(inbox.keep()),
+            Some(inbox) => inbox.keep_session(),
             // SAFETY: guaranteed by the caller, see above.
             None => unsafe { keep_session_of(req) },
         };
@@ -110,7 +110,7 @@ impl RawRequest {
     }
 
     pub(crate) fn session(&self) -> &Arc<RawSession> {
-        &self.state().session.0
+        &self.state().session
     }
 
     /// Says in the context that set-user-id bits are to be cleared.
@@ -314,14 +314,14 @@ impl RawRequest {
 ///
 /// - `req` was given to a callback, which runs.
 #[cold]
-unsafe fn keep_session_of(req: sys::fuse_req_t) -> Arc<Keep> {
+unsafe fn keep_session_of(req: sys::fuse_req_t) -> Lent<Arc<RawSession>> {
     // SAFETY: guaranteed by the caller, see above.
     let session = unsafe { sys::fuse_req_userdata(req) }.cast::<RawSession>();
     // SAFETY: every session's userdata is the pointer to its `RawSession` in an Arc, which lives while
     // libfuse works on a request of it.
     unsafe { Arc::increment_strong_count(session) };
     // SAFETY: the count has just been raised for this one.
-    Keep::new(unsafe { Arc::from_raw(session) })
+    Lent::by_nobody(unsafe { Arc::from_raw(session) })
 }
 
 impl Drop for RawRequest {
