@@ -53,7 +53,7 @@ impl<T> Inner<T> {
 /// # Invariants
 ///
 /// The pointer is to a valid value in a box, which is freed with the last of this one and its `Lent`s.
-pub(super) struct Lender<T> {
+pub(crate) struct Lender<T> {
     inner: NonNull<Inner<T>>,
     /// Stays on its thread.
     _not_send: PhantomData<*const T>,
@@ -64,7 +64,7 @@ pub(super) struct Lender<T> {
 /// # Invariants
 ///
 /// As of [`Lender`]; this one is counted.
-pub(super) struct Lent<T>(NonNull<Inner<T>>);
+pub(crate) struct Lent<T>(NonNull<Inner<T>>);
 
 // SAFETY: as for an Arc. Of the counts, `here` is left to one thread, by the invariants.
 unsafe impl<T: Send + Sync> Send for Lent<T> {}
@@ -72,7 +72,7 @@ unsafe impl<T: Send + Sync> Send for Lent<T> {}
 unsafe impl<T: Send + Sync> Sync for Lent<T> {}
 
 impl<T> Lender<T> {
-    pub(super) fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Self {
             // INVARIANT: the lender is on this thread, which it does not leave.
             inner: allocate(value, current(), LENDER),
@@ -81,7 +81,7 @@ impl<T> Lender<T> {
     }
 
     #[inline]
-    pub(super) fn lend(&self) -> Lent<T> {
+    pub(crate) fn lend(&self) -> Lent<T> {
         let inner = self.inner();
         inner.here.set(inner.here.get() + 1);
         // INVARIANT: counted just now.
@@ -97,7 +97,7 @@ impl<T> Lender<T> {
 
 impl<T> Lent<T> {
     /// One that nobody has lent: each thread counts with all others.
-    pub(super) fn by_nobody(value: T) -> Self {
+    pub(crate) fn by_nobody(value: T) -> Self {
         Self(allocate(value, NOBODY, 1))
     }
 

@@ -54,6 +54,8 @@ pub(crate) use foreign::ForeignLoop;
 pub(crate) use foreign::lowlevel_ops;
 pub(crate) use handler::Handler;
 pub(crate) use interrupt::InterruptHook;
+pub(crate) use lend::Lender;
+pub(crate) use lend::Lent;
 pub(crate) use log::request_line;
 pub use log::reset_log_func;
 pub use log::set_log_func;

@@ -9,7 +9,6 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -190,7 +189,7 @@ impl InFlight {
 
 /// Keeps a request until there is room for its handler. Gives it back if there has come to be room.
 #[cold]
-pub(super) fn queue<O: Operations>(shared: &Arc<Hold<O>>, request: Request) -> Option<Request> {
+pub(super) fn queue<O: Operations>(shared: &Hold<O>, request: Request) -> Option<Request> {
     let in_flight = &shared.in_flight;
     let mut state = in_flight.lock();
     if state.waiting.len() < in_flight.limit {
@@ -209,7 +208,7 @@ pub(super) fn queue<O: Operations>(shared: &Arc<Hold<O>>, request: Request) -> O
 
 /// Runs a handler up to its first wait, and leaves it to the executor from there on.
 pub(super) fn start<O: Operations, F: Future<Output = ()> + Send + 'static>(
-    shared: &Arc<Hold<O>>,
+    shared: &Hold<O>,
     info: RequestInfo,
     make: impl FnOnce() -> F,
 ) {
@@ -285,7 +284,7 @@ struct Waiter<O: Operations> {
     future: Option<Handler>,
     info: RequestInfo,
     ticket: u64,
-    shared: Arc<Hold<O>>,
+    shared: Hold<O>,
 }
 
 impl<O: Operations> Future for Waiter<O> {
@@ -318,7 +317,7 @@ impl<O: Operations> Drop for Waiter<O> {
     }
 }
 
-fn wait<O: Operations>(shared: &Arc<Hold<O>>, info: RequestInfo, future: Handler) {
+fn wait<O: Operations>(shared: &Hold<O>, info: RequestInfo, future: Handler) {
     let in_flight = &shared.in_flight;
     let ticket = {
         let mut state = in_flight.lock();
@@ -345,7 +344,7 @@ fn wait<O: Operations>(shared: &Arc<Hold<O>>, info: RequestInfo, future: Handler
         future: Some(future),
         info,
         ticket,
-        shared: Arc::clone(shared),
+        shared: shared.clone(),
     };
     let task = shared.executor.spawn(waiter);
     let mut state = in_flight.lock();
@@ -359,7 +358,7 @@ fn wait<O: Operations>(shared: &Arc<Hold<O>>, info: RequestInfo, future: Handler
 }
 
 /// Starts queued requests while there is room.
-fn start_queued<O: Operations>(shared: &Arc<Hold<O>>) {
+fn start_queued<O: Operations>(shared: &Hold<O>) {
     let in_flight = &shared.in_flight;
     while in_flight.queued.load(Ordering::Acquire) > 0 {
         let request = {

@@ -115,7 +115,7 @@ pub struct LowlevelOps<O: Operations> {
 
 /// What callbacks on C's threads find.
 struct Exported<O: Operations> {
-    hold: Arc<Hold<O>>,
+    hold: Hold<O>,
     executor: Mutex<Option<Executor>>,
     adopted: Flag,
     /// Held while somebody stops it.

@@ -48,6 +48,8 @@ use crate::message::Message;
 use crate::raw;
 use crate::raw::BusyPoll;
 use crate::raw::InitHook;
+use crate::raw::Lender;
+use crate::raw::Lent;
 use crate::raw::RawSession;
 use crate::raw::Signals;
 
@@ -82,15 +84,28 @@ impl<O> Shared<O> {
 /// What a reader has in common with the others, and lends to the handlers of its requests.
 ///
 /// Each reader has its own: threads that all count on one counter wait for each other.
-pub(crate) struct Hold<O>(Arc<Shared<O>>);
+pub(crate) struct Hold<O>(Lent<Arc<Shared<O>>>);
 
 impl<O> Hold<O> {
-    fn new(shared: &Arc<Shared<O>>) -> Arc<Self> {
-        Arc::new(Self(Arc::clone(shared)))
+    /// For the handlers of requests that come on any thread.
+    fn new(shared: &Arc<Shared<O>>) -> Self {
+        Self(Lent::by_nobody(Arc::clone(shared)))
+    }
+
+    /// For a reader, on its thread.
+    fn of_reader(lender: &Lender<Arc<Shared<O>>>) -> Self {
+        Self(lender.lend())
     }
 
     fn shared(&self) -> &Arc<Shared<O>> {
         &self.0
+    }
+}
+
+impl<O> Clone for Hold<O> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 

@@ -19,6 +19,7 @@ use super::handle::Cause;
 use crate::Errno;
 use crate::Operations;
 use crate::Result;
+use crate::raw::Lender;
 
 /// How a reader came to its end.
 pub(super) type ReaderEnd = Result<()>;
@@ -29,22 +30,25 @@ pub(super) fn spawn<O: Operations>(
     index: usize,
     ended: Sender<ReaderEnd>,
 ) -> io::Result<JoinHandle<()>> {
-    let shared = Hold::new(shared);
+    let shared = Arc::clone(shared);
     thread::Builder::new()
         .name(format!("fuse-reader-{index}"))
         .spawn(move || {
+            let lender = Lender::new(shared);
+            let shared = Hold::of_reader(&lender);
             let result = receive_all(&shared, index);
             // Whatever has ended this reader ends the session; the other readers leave, too.
             shared.stop.request(Cause::ReaderEnded);
             shared.raw.retrievals.end();
             shared.mountpoint.look();
             drop(shared);
+            drop(lender);
             // The other side goes away only when nobody wants to know.
             let _ = ended.try_send(result);
         })
 }
 
-fn receive_all<O: Operations>(shared: &Arc<Hold<O>>, index: usize) -> ReaderEnd {
+fn receive_all<O: Operations>(shared: &Hold<O>, index: usize) -> ReaderEnd {
     if index > 0 && shared.raw.has_clones() {
         // The first reader has INIT worked on, and the others' libfuse sessions are told of it then.
         let (initialized, stopped) = (

@@ -1,7 +1,6 @@
 //! Operations on open directories.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use super::Hold;
 use super::by_default;
@@ -16,7 +15,7 @@ use crate::RequestContext;
 use crate::request::Request;
 
 impl<O: Operations> Hold<O> {
-    pub(super) async fn opendir(self: Arc<Self>, request: Request, inode: Inode, flags: OpenFlags) {
+    pub(super) async fn opendir(self, request: Request, inode: Inode, flags: OpenFlags) {
         let result = self
             .operations
             .opendir(inode, flags, request.context())
@@ -37,7 +36,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn readdir(
-        self: Arc<Self>,
+        self,
         request: Request,
         dir: FileRef,
         start_id: u64,
@@ -58,12 +57,12 @@ impl<O: Operations> Hold<O> {
         }
     }
 
-    pub(super) async fn releasedir(self: Arc<Self>, request: Request, dir: FileRef) {
+    pub(super) async fn releasedir(self, request: Request, dir: FileRef) {
         let result = self.operations.releasedir(dir, request.context()).await;
         let _ = request.answer(by_default(result, || ()));
     }
 
-    pub(super) async fn fsyncdir(self: Arc<Self>, request: Request, dir: FileRef, datasync: bool) {
+    pub(super) async fn fsyncdir(self, request: Request, dir: FileRef, datasync: bool) {
         let result = self
             .operations
             .fsyncdir(dir, datasync, request.context())

@@ -39,7 +39,7 @@ pub(super) fn nothing_special() -> FileInfo {
 }
 
 impl<O: Operations> Hold<O> {
-    pub(super) async fn open(self: Arc<Self>, request: Request, inode: Inode, flags: OpenFlags) {
+    pub(super) async fn open(self, request: Request, inode: Inode, flags: OpenFlags) {
         let result = self.operations.open(inode, flags, request.context()).await;
         let opened = result.ok();
         if request.answer(by_default(result, nothing_special)).is_err()
@@ -50,7 +50,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn create(
-        self: Arc<Self>,
+        self,
         request: Request,
         parent: Inode,
         name: Name,
@@ -64,7 +64,7 @@ impl<O: Operations> Hold<O> {
 
     #[cfg(libfuse_since = "3.17")]
     pub(super) async fn tmpfile(
-        self: Arc<Self>,
+        self,
         request: Request,
         parent: Inode,
         mode: u32,
@@ -90,13 +90,7 @@ impl<O: Operations> Hold<O> {
         }
     }
 
-    pub(super) async fn read(
-        self: Arc<Self>,
-        request: Request,
-        file: FileRef,
-        offset: u64,
-        size: usize,
-    ) {
+    pub(super) async fn read(self, request: Request, file: FileRef, offset: u64, size: usize) {
         let result = {
             let handler = pin!(self.operations.read(file, offset, size, request.context()));
             self.unless_interrupted(&request, handler).await
@@ -124,13 +118,7 @@ impl<O: Operations> Hold<O> {
         }
     }
 
-    pub(super) async fn write(
-        self: Arc<Self>,
-        request: Request,
-        file: FileRef,
-        offset: u64,
-        data: WriteBuf,
-    ) {
+    pub(super) async fn write(self, request: Request, file: FileRef, offset: u64, data: WriteBuf) {
         let size = data.len();
         let result = self
             .operations
@@ -139,17 +127,12 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result.map(|count| Written { count, size }));
     }
 
-    pub(super) async fn flush(self: Arc<Self>, request: Request, file: FileRef) {
+    pub(super) async fn flush(self, request: Request, file: FileRef) {
         let result = self.operations.flush(file, request.context()).await;
         let _ = request.answer(result);
     }
 
-    pub(super) async fn release(
-        self: Arc<Self>,
-        request: Request,
-        file: FileRef,
-        flags: ReleaseFlags,
-    ) {
+    pub(super) async fn release(self, request: Request, file: FileRef, flags: ReleaseFlags) {
         let result = self
             .operations
             .release(file, flags, request.context())
@@ -157,7 +140,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(by_default(result, || ()));
     }
 
-    pub(super) async fn fsync(self: Arc<Self>, request: Request, file: FileRef, datasync: bool) {
+    pub(super) async fn fsync(self, request: Request, file: FileRef, datasync: bool) {
         let result = self
             .operations
             .fsync(file, datasync, request.context())
@@ -166,7 +149,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn fallocate(
-        self: Arc<Self>,
+        self,
         request: Request,
         file: FileRef,
         mode: FallocateFlags,
@@ -180,13 +163,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result);
     }
 
-    pub(super) async fn lseek(
-        self: Arc<Self>,
-        request: Request,
-        file: FileRef,
-        offset: u64,
-        whence: i32,
-    ) {
+    pub(super) async fn lseek(self, request: Request, file: FileRef, offset: u64, whence: i32) {
         let target = match whence {
             libc::SEEK_DATA => Ok(SeekTarget::Data),
             libc::SEEK_HOLE => Ok(SeekTarget::Hole),
@@ -204,7 +181,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result.map(|found| Sought { found, offset }));
     }
 
-    pub(super) async fn copy_file_range(self: Arc<Self>, request: Request, copy: CopyFileRange) {
+    pub(super) async fn copy_file_range(self, request: Request, copy: CopyFileRange) {
         let size = copy.len;
         let result = self
             .operations

@@ -1,7 +1,6 @@
 //! Operations on one inode.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use super::Hold;
 use crate::AccessFlags;
@@ -14,16 +13,11 @@ use crate::reply::Attributes;
 use crate::request::Request;
 
 impl<O: Operations> Hold<O> {
-    pub(super) async fn forget(self: Arc<Self>, list: ForgetList) {
+    pub(super) async fn forget(self, list: ForgetList) {
         self.operations.forget(&list).await;
     }
 
-    pub(super) async fn getattr(
-        self: Arc<Self>,
-        request: Request,
-        inode: Inode,
-        file: Option<FileRef>,
-    ) {
+    pub(super) async fn getattr(self, request: Request, inode: Inode, file: Option<FileRef>) {
         let result = {
             let handler = pin!(self.operations.getattr(inode, file, request.context()));
             self.unless_interrupted(&request, handler).await
@@ -33,7 +27,7 @@ impl<O: Operations> Hold<O> {
 
     #[cfg(libfuse_since = "3.18")]
     pub(super) async fn statx(
-        self: Arc<Self>,
+        self,
         request: Request,
         inode: Inode,
         flags: crate::StatxFlags,
@@ -49,7 +43,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn setattr(
-        self: Arc<Self>,
+        self,
         request: Request,
         inode: Inode,
         fields: Box<SetattrFields>,
@@ -62,7 +56,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result.map(Attributes));
     }
 
-    pub(super) async fn readlink(self: Arc<Self>, request: Request, inode: Inode) {
+    pub(super) async fn readlink(self, request: Request, inode: Inode) {
         let result = {
             let handler = pin!(self.operations.readlink(inode, request.context()));
             self.unless_interrupted(&request, handler).await
@@ -70,7 +64,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result);
     }
 
-    pub(super) async fn access(self: Arc<Self>, request: Request, inode: Inode, mode: AccessFlags) {
+    pub(super) async fn access(self, request: Request, inode: Inode, mode: AccessFlags) {
         let result = {
             let handler = pin!(self.operations.access(inode, mode, request.context()));
             self.unless_interrupted(&request, handler).await

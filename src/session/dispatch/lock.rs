@@ -1,7 +1,6 @@
 //! Locks on open files.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use super::Hold;
 use crate::FileLock;
@@ -12,18 +11,12 @@ use crate::reply::LockInTheWay;
 use crate::request::Request;
 
 impl<O: Operations> Hold<O> {
-    pub(super) async fn getlk(self: Arc<Self>, request: Request, file: FileRef, lock: FileLock) {
+    pub(super) async fn getlk(self, request: Request, file: FileRef, lock: FileLock) {
         let result = self.operations.getlk(file, lock, request.context()).await;
         let _ = request.answer(result.map(LockInTheWay));
     }
 
-    pub(super) async fn setlk(
-        self: Arc<Self>,
-        request: Request,
-        file: FileRef,
-        lock: FileLock,
-        sleep: bool,
-    ) {
+    pub(super) async fn setlk(self, request: Request, file: FileRef, lock: FileLock, sleep: bool) {
         let result = {
             let (fs, ctx) = (&self.operations, request.context());
             let handler = pin!(fs.setlk(file, lock, sleep, ctx));
@@ -37,7 +30,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn flock(
-        self: Arc<Self>,
+        self,
         request: Request,
         file: FileRef,
         lock_type: LockType,

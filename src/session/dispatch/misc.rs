@@ -1,7 +1,6 @@
 //! Operations that belong nowhere else.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use super::Hold;
 use super::by_default;
@@ -18,7 +17,7 @@ use crate::reply::IoctlAnswer;
 use crate::request::Request;
 
 impl<O: Operations> Hold<O> {
-    pub(super) async fn statfs(self: Arc<Self>, request: Request, inode: Inode) {
+    pub(super) async fn statfs(self, request: Request, inode: Inode) {
         let result = {
             let handler = pin!(self.operations.statfs(inode, request.context()));
             self.unless_interrupted(&request, handler).await
@@ -27,12 +26,12 @@ impl<O: Operations> Hold<O> {
     }
 
     #[cfg(libfuse_since = "3.19")]
-    pub(super) async fn syncfs(self: Arc<Self>, request: Request, inode: Inode) {
+    pub(super) async fn syncfs(self, request: Request, inode: Inode) {
         let result = self.operations.syncfs(inode, request.context()).await;
         let _ = request.answer(result);
     }
 
-    pub(super) async fn ioctl(self: Arc<Self>, request: Request, ioctl: Box<OwnedIoctl>) {
+    pub(super) async fn ioctl(self, request: Request, ioctl: Box<OwnedIoctl>) {
         let arguments = Ioctl {
             file: ioctl.file,
             cmd: ioctl.cmd,
@@ -50,7 +49,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn poll(
-        self: Arc<Self>,
+        self,
         request: Request,
         file: FileRef,
         events: PollEvents,
@@ -63,13 +62,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result);
     }
 
-    pub(super) async fn bmap(
-        self: Arc<Self>,
-        request: Request,
-        inode: Inode,
-        blocksize: u32,
-        index: u64,
-    ) {
+    pub(super) async fn bmap(self, request: Request, inode: Inode, blocksize: u32, index: u64) {
         let result = self
             .operations
             .bmap(inode, blocksize, index, request.context())

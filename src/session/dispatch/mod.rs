@@ -14,7 +14,6 @@ mod xattr;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 
@@ -34,7 +33,7 @@ use crate::request::RequestInfo;
 
 /// Works on a message: at once, if there is room for one more handler.
 #[inline]
-pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
+pub(super) fn dispatch<O: Operations>(shared: &Hold<O>, message: Message) {
     match message {
         Message::Request(request) => {
             if shared.in_flight.has_room() {
@@ -52,7 +51,7 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
                     format_args!("<- forget: {list:?}"),
                 );
             }
-            in_flight::start(shared, info, || Arc::clone(shared).forget(list));
+            in_flight::start(shared, info, || shared.clone().forget(list));
         }
         // Never waits its turn: handlers may wait for it.
         Message::Retrieved(cookie, data) => shared.raw.retrievals.finish(cookie, data),
@@ -61,7 +60,7 @@ pub(super) fn dispatch<O: Operations>(shared: &Arc<Hold<O>>, message: Message) {
 
 /// Works on a request for whose handler there seems to be no room.
 #[cold]
-fn wait_its_turn<O: Operations>(shared: &Arc<Hold<O>>, request: Request) {
+fn wait_its_turn<O: Operations>(shared: &Hold<O>, request: Request) {
     // Never waits its turn: it is about those that do.
     let goes_on = request.operation().is_some_and(xattr::asks_for_stacktrace);
     let request = match goes_on {
@@ -75,13 +74,13 @@ fn wait_its_turn<O: Operations>(shared: &Arc<Hold<O>>, request: Request) {
 
 /// As [`handle`], from where it is called rarely: the code for all operations is there once.
 #[inline(never)]
-pub(super) fn handle_later<O: Operations>(shared: &Arc<Hold<O>>, request: Request) {
+pub(super) fn handle_later<O: Operations>(shared: &Hold<O>, request: Request) {
     handle(shared, request);
 }
 
 /// Starts the handler of an operation.
 #[inline]
-fn handle<O: Operations>(shared: &Arc<Hold<O>>, mut request: Request) {
+fn handle<O: Operations>(shared: &Hold<O>, mut request: Request) {
     if request.is_traced() {
         request.trace_operation();
     }
@@ -97,18 +96,17 @@ fn handle<O: Operations>(shared: &Arc<Hold<O>>, mut request: Request) {
 /// parts a flag would be kept that says whether it is.
 #[inline]
 fn call<O: Operations>(
-    shared: &Arc<Hold<O>>,
+    shared: &Hold<O>,
     info: RequestInfo,
     request: Request,
     operation: Operation,
 ) {
     // A future for each operation, as large as that operation needs.
     macro_rules! start {
-        ($method:ident($($argument:expr),*)) => {
-            in_flight::start(shared, info, move || {
-                Arc::clone(shared).$method(request, $($argument),*)
-            })
-        };
+        ($method:ident($($argument:expr),*)) => {{
+            let this = shared.clone();
+            in_flight::start(shared, info, move || this.$method(request, $($argument),*))
+        }};
     }
     match operation {
         // inode

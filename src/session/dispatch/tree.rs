@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::pin::pin;
-use std::sync::Arc;
 
 use super::Hold;
 use crate::EntryAttributes;
@@ -18,7 +17,7 @@ use crate::reply::Entry;
 use crate::request::Request;
 
 impl<O: Operations> Hold<O> {
-    pub(super) async fn lookup(self: Arc<Self>, request: Request, parent: Inode, name: Name) {
+    pub(super) async fn lookup(self, request: Request, parent: Inode, name: Name) {
         let result = {
             let lookup = self
                 .operations
@@ -31,7 +30,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn mknod(
-        self: Arc<Self>,
+        self,
         request: Request,
         parent: Inode,
         name: Name,
@@ -45,13 +44,7 @@ impl<O: Operations> Hold<O> {
         }
     }
 
-    pub(super) async fn mkdir(
-        self: Arc<Self>,
-        request: Request,
-        parent: Inode,
-        name: Name,
-        mode: u32,
-    ) {
+    pub(super) async fn mkdir(self, request: Request, parent: Inode, name: Name, mode: u32) {
         let (name, ctx) = (name.as_os_str(), request.context());
         let result = self.operations.mkdir(parent, name, mode, ctx).await;
         if let Some(inode) = answer_entry(request, result) {
@@ -59,7 +52,7 @@ impl<O: Operations> Hold<O> {
         }
     }
 
-    pub(super) async fn unlink(self: Arc<Self>, request: Request, parent: Inode, name: Name) {
+    pub(super) async fn unlink(self, request: Request, parent: Inode, name: Name) {
         let result = self
             .operations
             .unlink(parent, name.as_os_str(), request.context())
@@ -67,7 +60,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result);
     }
 
-    pub(super) async fn rmdir(self: Arc<Self>, request: Request, parent: Inode, name: Name) {
+    pub(super) async fn rmdir(self, request: Request, parent: Inode, name: Name) {
         let result = self
             .operations
             .rmdir(parent, name.as_os_str(), request.context())
@@ -76,7 +69,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn symlink(
-        self: Arc<Self>,
+        self,
         request: Request,
         parent: Inode,
         name: Name,
@@ -90,7 +83,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn rename(
-        self: Arc<Self>,
+        self,
         request: Request,
         parent: Inode,
         new_parent: Inode,
@@ -117,7 +110,7 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn link(
-        self: Arc<Self>,
+        self,
         request: Request,
         inode: Inode,
         new_parent: Inode,

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::pin::pin;
-use std::sync::Arc;
 
 use super::Hold;
 use crate::Errno;
@@ -32,7 +31,7 @@ fn is_stacktrace(inode: Inode, name: &OsStr) -> bool {
 
 impl<O: Operations> Hold<O> {
     pub(super) async fn setxattr(
-        self: Arc<Self>,
+        self,
         request: Request,
         inode: Inode,
         name: Name,
@@ -56,13 +55,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result);
     }
 
-    pub(super) async fn getxattr(
-        self: Arc<Self>,
-        request: Request,
-        inode: Inode,
-        name: Name,
-        size: usize,
-    ) {
+    pub(super) async fn getxattr(self, request: Request, inode: Inode, name: Name, size: usize) {
         let result = {
             let (name, ctx) = (name.as_os_str(), request.context());
             let handler = pin!(self.operations.getxattr(inode, name, ctx));
@@ -71,7 +64,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result.map(|value| XattrValue { value, size }));
     }
 
-    pub(super) async fn listxattr(self: Arc<Self>, request: Request, inode: Inode, size: usize) {
+    pub(super) async fn listxattr(self, request: Request, inode: Inode, size: usize) {
         let result = {
             let handler = pin!(self.operations.listxattr(inode, request.context()));
             self.unless_interrupted(&request, handler).await
@@ -79,7 +72,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result.map(|names| XattrList { names, size }));
     }
 
-    pub(super) async fn removexattr(self: Arc<Self>, request: Request, inode: Inode, name: Name) {
+    pub(super) async fn removexattr(self, request: Request, inode: Inode, name: Name) {
         let result = self
             .operations
             .removexattr(inode, name.as_os_str(), request.context())
