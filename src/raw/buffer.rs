@@ -81,6 +81,9 @@ impl Drop for Block {
 /// - `at_hand` and `received` are used by the thread that lends the pool, and only while it does.
 /// - All blocks are of this page size.
 /// - The first `received` bytes of the receive area of the block at hand are initialized.
+///
+/// What is looked at for each request is at the start.
+#[repr(C)]
 pub(crate) struct BufferPool {
     /// The next one to receive into, or the one that was received into last: that one is gone while
     /// libfuse works on a request of whose payload a callback has taken possession.

@@ -74,6 +74,7 @@ impl Inbox {
     ///
     /// - `receive` fills as many bytes of the memory as it says, and no more than libfuse asks for; none
     ///   if it says that they are behind a descriptor.
+    #[inline(always)] // There is one caller.
     pub(super) unsafe fn receive(
         &self,
         receive: impl FnOnce(&mut sys::fuse_buf) -> i32,

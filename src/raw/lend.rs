@@ -34,6 +34,9 @@ fn current() -> usize {
 ///   on; so that a thread which finds its own number in it is that thread, and the lender still lives.
 /// - `here` is used by that thread alone, and only until then.
 /// - The sum of both counts is the number of `Lent`s, and `LENDER` more while the lender lives.
+///
+/// On cache lines of its own, since its thread writes to it for each request.
+#[repr(C, align(64))]
 struct Inner<T> {
     home: AtomicUsize,
     here: Cell<isize>,
