@@ -57,12 +57,23 @@ impl Request {
     /// answer has given to the kernel must be taken back.
     #[inline]
     pub(crate) fn answer<R: Reply>(self, mut result: Result<R>) -> Result<()> {
+        self.answer_by(&mut result, R::send)
+    }
+
+    /// As [`answer`](Self::answer), for what can be sent in more than one way. It stays where the handler
+    /// has left it.
+    #[inline]
+    pub(crate) fn answer_by<R: fmt::Debug>(
+        self,
+        result: &mut Result<R>,
+        send: impl FnOnce(&mut R, RawRequest, &RequestInfo) -> Result<()>,
+    ) -> Result<()> {
         let info = self.info();
         if self.is_traced() {
-            self.trace("->", &result);
+            self.trace("->", result);
         }
-        let sent = match &mut result {
-            Ok(reply) => reply.send(self.0, &info),
+        let sent = match result {
+            Ok(reply) => send(reply, self.0, &info),
             Err(errno) => self.0.reply_err(info.wire_errno(*errno)),
         };
         if let Err(errno) = sent {

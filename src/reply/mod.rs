@@ -57,32 +57,30 @@ impl Reply for () {
 /// The kernel would answer `EIO` for it, too, but nobody would know why.
 const NO_TYPE: &str = "the handler returned a mode without a file type, such as S_IFREG";
 
-/// Attributes as the answer to an operation that makes the kernel know an inode.
-#[derive(Debug)]
-pub(crate) struct Entry(pub(crate) EntryAttributes);
-
-impl Reply for Entry {
-    #[inline]
-    fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
-        if self.0.ino == Inode(0) && info.kind.name != "lookup" {
-            return refuse(request, info, "the handler returned inode 0");
-        }
-        if self.0.ino != Inode(0) && self.0.file_type() == 0 {
-            return refuse(request, info, NO_TYPE);
-        }
-        request.reply_buf(wire::entry_out(&self.0).as_bytes())
+/// Sends attributes as the answer to an operation that makes the kernel know an inode.
+#[inline]
+pub(crate) fn send_entry(
+    attr: &mut EntryAttributes,
+    request: RawRequest,
+    info: &RequestInfo,
+) -> Result<()> {
+    if attr.ino == Inode(0) && info.kind.name != "lookup" {
+        return refuse(request, info, "the handler returned inode 0");
     }
+    if attr.ino != Inode(0) && attr.file_type() == 0 {
+        return refuse(request, info, NO_TYPE);
+    }
+    request.reply_buf(wire::entry_out(attr).as_bytes())
 }
 
-/// Attributes alone.
-#[derive(Debug)]
-pub(crate) struct Attributes(pub(crate) EntryAttributes);
-
-impl Reply for Attributes {
-    #[inline]
-    fn send(&mut self, request: RawRequest, _info: &RequestInfo) -> Result<()> {
-        request.reply_buf(wire::attr_out(&self.0).as_bytes())
-    }
+/// Sends attributes alone.
+#[inline]
+pub(crate) fn send_attributes(
+    attr: &mut EntryAttributes,
+    request: RawRequest,
+    _info: &RequestInfo,
+) -> Result<()> {
+    request.reply_buf(wire::attr_out(attr).as_bytes())
 }
 
 #[cfg(libfuse_since = "3.18")]

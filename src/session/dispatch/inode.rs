@@ -9,7 +9,7 @@ use crate::Inode;
 use crate::Operations;
 use crate::SetattrFields;
 use crate::message::ForgetList;
-use crate::reply::Attributes;
+use crate::reply::send_attributes;
 use crate::request::Request;
 
 impl<O: Operations> Hold<O> {
@@ -18,11 +18,11 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn getattr(self, request: Request, inode: Inode, file: Option<FileRef>) {
-        let result = {
+        let mut result = {
             let handler = pin!(self.operations.getattr(inode, file, request.context()));
             self.unless_interrupted(&request, handler).await
         };
-        let _ = request.answer(result.map(Attributes));
+        let _ = request.answer_by(&mut result, send_attributes);
     }
 
     #[cfg(libfuse_since = "3.18")]
@@ -49,11 +49,11 @@ impl<O: Operations> Hold<O> {
         fields: Box<SetattrFields>,
         file: Option<FileRef>,
     ) {
-        let result = self
+        let mut result = self
             .operations
             .setattr(inode, *fields, file, request.context())
             .await;
-        let _ = request.answer(result.map(Attributes));
+        let _ = request.answer_by(&mut result, send_attributes);
     }
 
     pub(super) async fn readlink(self, request: Request, inode: Inode) {

@@ -13,7 +13,7 @@ use crate::Rename;
 use crate::RenameFlags;
 use crate::Result;
 use crate::message::Name;
-use crate::reply::Entry;
+use crate::reply::send_entry;
 use crate::request::Request;
 
 impl<O: Operations> Hold<O> {
@@ -136,7 +136,8 @@ impl<O: Operations> Hold<O> {
 /// Answers with an entry, whose lookup count has grown: unless the kernel does not take it, which
 /// returns the inode.
 #[inline]
-fn answer_entry(request: Request, result: Result<EntryAttributes>) -> Option<Inode> {
+fn answer_entry(request: Request, mut result: Result<EntryAttributes>) -> Option<Inode> {
     let inode = result.as_ref().map_or(Inode(0), |attr| attr.ino);
-    request.answer(result.map(Entry)).err().map(|_| inode)
+    let sent = request.answer_by(&mut result, send_entry);
+    sent.err().map(|_| inode)
 }
