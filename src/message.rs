@@ -43,6 +43,7 @@ impl Name {
         Self(SmallVec::from_slice(bytes))
     }
 
+    #[inline]
     pub(crate) fn as_os_str(&self) -> &OsStr {
         OsStr::from_bytes(&self.0)
     }

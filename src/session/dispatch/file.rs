@@ -59,7 +59,10 @@ impl<O: Operations> Hold<O> {
     ) {
         let (name, ctx) = (name.as_os_str(), request.context());
         let result = self.operations.create(parent, name, mode, flags, ctx).await;
-        self.answer_created(request, result, flags).await;
+        if let Some((info, inode)) = answer_created(request, result) {
+            self.take_back_open(inode, info, flags).await;
+            self.take_back_lookup(inode).await;
+        }
     }
 
     #[cfg(libfuse_since = "3.17")]
@@ -72,19 +75,7 @@ impl<O: Operations> Hold<O> {
     ) {
         let ctx = request.context();
         let result = self.operations.tmpfile(parent, mode, flags, ctx).await;
-        self.answer_created(request, result, flags).await;
-    }
-
-    async fn answer_created(
-        &self,
-        request: Request,
-        result: Result<(FileInfo, EntryAttributes)>,
-        flags: OpenFlags,
-    ) {
-        let created = result.as_ref().ok().map(|(info, attr)| (*info, attr.ino));
-        if request.answer(result).is_err()
-            && let Some((info, inode)) = created
-        {
+        if let Some((info, inode)) = answer_created(request, result) {
             self.take_back_open(inode, info, flags).await;
             self.take_back_lookup(inode).await;
         }
@@ -204,6 +195,18 @@ impl<O: Operations> Hold<O> {
             .release(file, ReleaseFlags::empty(), &nobody)
             .await;
     }
+}
+
+/// Answers with an open file, whose lookup count has grown: unless the kernel does not take it, which
+/// returns them.
+#[inline]
+fn answer_created(
+    request: Request,
+    result: Result<(FileInfo, EntryAttributes)>,
+) -> Option<(FileInfo, Inode)> {
+    let created = result.as_ref().ok().map(|(info, attr)| (*info, attr.ino));
+    let sent = request.answer(result);
+    created.filter(|_| sent.is_err())
 }
 
 fn answer_from_file(request: Request, fd: Arc<OwnedFd>, offset: u64, len: usize, splice: bool) {
