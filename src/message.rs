@@ -33,8 +33,8 @@ use crate::XattrFlags;
 use crate::raw::Cookie;
 use crate::request::Request;
 
-/// A name, without an allocation if it is of a usual length. No longer than that: a message is moved
-/// several times between callback and handler.
+/// A name, without an allocation if it is of a usual length. No longer than that: it is moved more than
+/// once between callback and handler.
 #[derive(Clone)]
 pub(crate) struct Name(SmallVec<[u8; 24]>);
 
@@ -409,6 +409,7 @@ impl Operation {
     }
 }
 
-/// Messages are moved several times for each request, and memory that was not used for the last one is
-/// not in the cache any more.
-const _: () = assert!(size_of::<Message>() <= 80, "box what is large");
+/// They are moved for each request, and memory that was not used for the last one is not in the cache any
+/// more.
+const _: () = assert!(size_of::<Operation>() <= 72, "box what is large");
+const _: () = assert!(size_of::<Message>() <= 48, "box what is large");
