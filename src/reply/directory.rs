@@ -72,14 +72,13 @@ impl ReaddirToken {
     #[must_use = "after `false` the entry must be left for the next call"]
     pub fn add(&mut self, name: &OsStr, attr: &EntryAttributes, next_id: u64) -> bool {
         let name = name.as_bytes();
-        let forbidden = name.iter().find(|byte| matches!(byte, 0 | b'/'));
-        self.mistake = self.mistake.or(match forbidden {
-            _ if name.is_empty() => Some("an entry without a name"),
+        self.mistake = self.mistake.or(match name {
+            [] => Some("an entry without a name"),
             _ if name.len() > NAME_MAX => Some("an entry with too long a name"),
-            Some(b'/') => Some("an entry with a slash in its name"),
-            Some(_) => Some("an entry with a NUL in its name"),
-            None if next_id == 0 => Some("an entry with 0 for what follows it"),
-            None => None,
+            _ if contains(name, b'/') => Some("an entry with a slash in its name"),
+            _ if contains(name, 0) => Some("an entry with a NUL in its name"),
+            _ if next_id == 0 => Some("an entry with 0 for what follows it"),
+            _ => None,
         });
         if self.mistake.is_some() {
             self.full = true;
@@ -112,6 +111,22 @@ impl ReaddirToken {
     }
 }
 
+/// Whether a name, which is short, has this byte in it: by words, which is most of the work for an entry
+/// otherwise.
+#[inline]
+fn contains(name: &[u8], byte: u8) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHEST: u64 = ONES << 7;
+    let words = name.chunks_exact(8);
+    let rest = words.remainder().contains(&byte);
+    let words = words.filter_map(|word| Some(u64::from_ne_bytes(*word.first_chunk()?)));
+    // A byte that is 0 borrows from its highest bit.
+    let differences = words.map(|word| word ^ (ONES * u64::from(byte)));
+    differences.fold(rest, |found, word| {
+        found | (word.wrapping_sub(ONES) & !word & HIGHEST != 0)
+    })
+}
+
 impl fmt::Debug for ReaddirToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReaddirToken({} bytes)", self.dirents.bytes().len())
@@ -124,6 +139,26 @@ impl Reply for &ReaddirToken {
         match self.mistake {
             Some(mistake) => refuse(request, info, mistake),
             None => request.reply_buf(self.dirents.bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_is_found_wherever_it_is() {
+        for len in 0..40 {
+            for (byte, other) in [(0, 1), (0, 0x80), (b'/', b'.'), (b'/', 0xaf), (0, 0xff)] {
+                let mut name = vec![other; len];
+                assert!(!contains(&name, byte), "{byte} in {name:?}");
+                for index in 0..len {
+                    name[index] = byte;
+                    assert!(contains(&name, byte), "{byte} in {name:?}");
+                    name[index] = other;
+                }
+            }
         }
     }
 }
