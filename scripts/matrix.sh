@@ -109,7 +109,7 @@ make_root() {
 # Makes $2 a root with the packages of suite $1.
 fill_root() {
     # Some hosts have debootstrap, but not the keys of Debian.
-    timeout "$NETWORK_LIMIT" debootstrap --force-check-gpg --variant=minbase "$1" "$2" "$mirror" || return 1
+    timeout --foreground "$NETWORK_LIMIT" debootstrap --force-check-gpg --variant=minbase "$1" "$2" "$mirror" || return 1
     cat >"$2/etc/dpkg/dpkg.cfg.d/small" <<'END'
 path-exclude=/usr/share/doc/*
 path-exclude=/usr/share/man/*
@@ -117,7 +117,7 @@ path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
 END
     # Mirrors may lag behind. sid says how long its lists are good for, and debootstrap did not ask.
-    in_new_root="timeout $NETWORK_LIMIT chroot $2 env DEBIAN_FRONTEND=noninteractive LC_ALL=C"
+    in_new_root="timeout --foreground $NETWORK_LIMIT chroot $2 env DEBIAN_FRONTEND=noninteractive LC_ALL=C"
     options="--quiet --yes --no-install-recommends -o Acquire::Check-Valid-Until=false"
     # shellcheck disable=SC2086
     $in_new_root apt-get $options update && $in_new_root apt-get $options install $PACKAGES || return 1

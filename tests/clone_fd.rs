@@ -17,6 +17,7 @@ use std::sync::MutexGuard;
 use std::sync::Once;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
@@ -29,6 +30,7 @@ use libfuse3::Capabilities;
 use libfuse3::ConnInfo;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
+use libfuse3::Error;
 use libfuse3::ExitReason;
 use libfuse3::FileInfo;
 use libfuse3::FileRef;
@@ -39,6 +41,8 @@ use libfuse3::Operations;
 use libfuse3::ROOT_INODE;
 use libfuse3::RequestContext;
 use libfuse3::Result;
+use libfuse3::Session;
+use libfuse3::Unmount;
 use libfuse3::WriteBuf;
 use rustix::mount::UnmountFlags;
 
@@ -63,6 +67,7 @@ fn connections() -> usize {
 /// What handlers of [`Together`] have come to.
 #[derive(Debug, Default)]
 struct Seen {
+    together: usize,
     waiting: usize,
     interrupted: usize,
     threads: BTreeSet<String>,
@@ -73,6 +78,7 @@ struct Seen {
 #[derive(Default)]
 struct Together {
     seen: Watch<Seen>,
+    readers: AtomicUsize,
     splice: AtomicBool,
 }
 
@@ -98,10 +104,11 @@ impl Operations for Together {
             Some(name) if name.starts_with("together") => {
                 let thread = thread::current().name().unwrap_or_default().to_owned();
                 self.seen.update(|seen| {
-                    seen.waiting += 1;
+                    seen.together += 1;
                     seen.threads.insert(thread);
                 });
-                let all = |seen: &Seen| seen.waiting >= READERS;
+                let readers = self.readers.load(Ordering::Relaxed);
+                let all = |seen: &Seen| seen.together >= readers;
                 drop(self.seen.wait_for("all readers", all));
             }
             Some("interrupted") => {
@@ -154,16 +161,10 @@ impl Operations for Together {
     }
 }
 
-#[test]
-fn each_reader_has_its_own_and_answers_through_it() {
-    common::require_fuse!();
-    let _alone = alone();
-    let before = connections();
-    let mounted = common::mount_with(Together::default(), |builder| {
-        builder.reader_threads(READERS)
-    });
-    assert_eq!(connections() - before, READERS);
-    let clients: Vec<_> = (0..READERS)
+/// Has each of so many readers serve a request, all at once.
+fn have_all_serve(mounted: &common::Mounted<Together>, readers: usize) {
+    mounted.ops.readers.store(readers, Ordering::Relaxed);
+    let clients: Vec<_> = (0..readers)
         .map(|number| {
             let path = mounted.join(format!("together-{number}"));
             thread::spawn(move || fs::symlink_metadata(path))
@@ -172,6 +173,24 @@ fn each_reader_has_its_own_and_answers_through_it() {
     for client in clients {
         client.join().unwrap().unwrap();
     }
+}
+
+/// While INIT is answered, there may be one more descriptor.
+fn serve_one<O: Operations>(mounted: &common::Mounted<O>) {
+    fs::symlink_metadata(mounted.join("quick")).unwrap_err();
+}
+
+#[test]
+fn each_reader_has_its_own_and_answers_through_it() {
+    common::require_fuse!();
+    let _alone = alone();
+    let before = connections();
+    let mounted = common::mount_with(Together::default(), |builder| {
+        builder.reader_threads(READERS)
+    });
+    serve_one(&mounted);
+    assert_eq!(connections() - before, READERS);
+    have_all_serve(&mounted, READERS);
     let threads = mounted.ops.seen.read(|seen| seen.threads.len());
     assert_eq!(threads, READERS);
     drop(mounted);
@@ -199,6 +218,7 @@ fn there_are_no_more_than_sixteen() {
     let _alone = alone();
     let before = connections();
     let mounted = common::mount_with(MemFs::default(), |builder| builder.reader_threads(20));
+    serve_one(&mounted);
     assert_eq!(connections() - before, 16);
     for number in 0..100 {
         fs::write(mounted.join(format!("file-{number}")), "text").unwrap();
@@ -299,6 +319,8 @@ fn interruptions_leave_nothing_behind() {
     common::require_fuse!();
     let _alone = alone();
     let mounted = common::mount_with(Together::default(), |builder| builder.reader_threads(8));
+    // Each has its memory then.
+    have_all_serve(&mounted, 8);
     // SAFETY: no preconditions.
     let allocated = || unsafe { libc::mallinfo() }.uordblks;
     interrupt(&mounted, 100);
@@ -350,6 +372,51 @@ fn others_than_root_are_refused_by_all() {
         assert!(!output.status.success(), "number {number}: {output:?}");
         fs::write(mounted.join("file"), "text").unwrap();
     }
+}
+
+/// INIT that the file system refuses; a session that is dropped before it runs, or leaves its mount.
+#[test]
+fn nothing_is_left_open() {
+    struct Refusing;
+    impl Operations for Refusing {
+        fn init(&self, _conn: &mut ConnInfo) -> Result<()> {
+            Err(Errno::EPERM)
+        }
+    }
+    common::require_fuse!();
+    let _alone = alone();
+    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+    let before = connections();
+    let dir = common::MountDir::new();
+    let builder = || Session::builder(MemFs::default()).reader_threads(READERS);
+
+    let session = builder().mount(dir.path()).unwrap();
+    common::register_mount(dir.path().to_owned());
+    assert_eq!(connections() - before, READERS);
+    drop(session);
+    assert_eq!(connections(), before);
+
+    let refusing = Session::builder(Refusing).reader_threads(READERS);
+    let refused = refusing.mount(dir.path()).unwrap().spawn().unwrap().join();
+    assert!(
+        matches!(refused, Err(Error::Init(Errno::EPERM))),
+        "{refused:?}"
+    );
+    assert_eq!(connections(), before);
+
+    let mut session = builder().mount(dir.path()).unwrap();
+    let handle = session.handle();
+    let path = dir.join("file");
+    let client = thread::spawn(move || {
+        fs::write(path, "text").unwrap();
+        handle.terminate();
+    });
+    smol::block_on(session.run()).unwrap();
+    client.join().unwrap();
+    session.close(Unmount::Leave).unwrap();
+    assert_eq!(connections(), before);
+    assert!(common::mountinfo_of(dir.path()).is_some());
+    common::unmount(dir.path(), true).unwrap();
 }
 
 /// A connection that is aborted, or whose mount is gone, ends all of them; and so does whoever asks.

@@ -12,14 +12,18 @@
 use std::ffi::CString;
 use std::ffi::c_void;
 use std::fs::File;
-use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::fd::IntoRawFd;
 use std::os::fd::RawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::Once;
 use std::sync::OnceLock;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use libfuse_sys as sys;
 
@@ -37,9 +41,19 @@ use crate::wire::empty_batch_forget;
 /// `FUSE_DEV_IOC_CLONE`.
 const CLONE: libc::Ioctl = libc::_IOR::<u32>(229, 0);
 
-/// How many clones a session has at most. Each takes one of the 1024 keys that a process has for values of
-/// its threads (`PTHREAD_KEYS_MAX`), and an interruption is shown to all of them.
+/// How many clones a session has at most: an interruption is shown to all of them.
 const MAX_CLONES: usize = 15;
+
+/// How many more clones the process may have. Each takes one of the keys that a process has for values of its
+/// threads (`PTHREAD_KEYS_MAX`: 1024, with musl 128), which libfuse cannot make a session without.
+static LEFT: AtomicUsize = AtomicUsize::new(if cfg!(target_env = "musl") { 32 } else { 256 });
+
+/// Takes as many of those as there are, and no more than `count`.
+fn take_left(count: usize) -> usize {
+    let take = |left: usize| Some(left - left.min(count));
+    let before = LEFT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+    before.unwrap_or(0).min(count)
+}
 
 /// The clones of a session.
 ///
@@ -49,7 +63,7 @@ const MAX_CLONES: usize = 15;
 pub(super) struct Clones {
     list: Box<[Clone]>,
     /// INIT, as the kernel has sent it.
-    init: OnceLock<Box<[u8]>>,
+    init: Mutex<Vec<u8>>,
     /// What the first session has made of it.
     pub(super) agreed: OnceLock<ConnInfo>,
 }
@@ -76,34 +90,37 @@ pub(super) struct Place {
 impl RawSession {
     /// Makes as many clones of the mounted session, or as many as can be had. The caller holds the lock for
     /// mounting.
-    pub(super) fn open_clones(&self, count: usize) {
-        let count = count.min(MAX_CLONES);
+    pub(super) fn open_clones(self: &Arc<Self>, count: usize) {
         let mut list = Vec::new();
-        for _ in 0..count {
-            match clone_device(self.fd()).map(|device| self.clone_session(device)) {
-                Ok(Ok(clone)) => list.push(clone),
+        let taken = take_left(count.min(MAX_CLONES));
+        while list.len() < taken {
+            match clone_device(self.fd()).and_then(|device| self.clone_session(device)) {
+                Ok(clone) => list.push(clone),
                 // Of no consequence but for speed.
-                Ok(Err(why)) => ::log::debug!("readers share a descriptor: {why}"),
-                Err(error) => ::log::debug!("readers share a descriptor: /dev/fuse: {error}"),
+                Err(why) => {
+                    ::log::debug!("{} readers have a descriptor: {why}", 1 + list.len());
+                    break;
+                }
             }
-            if list.is_empty() {
-                return;
-            }
+        }
+        LEFT.fetch_add(taken - list.len(), Ordering::Relaxed);
+        if list.is_empty() {
+            return;
         }
         let clones = Clones {
             list: list.into(),
-            init: OnceLock::new(),
+            init: Mutex::default(),
             agreed: OnceLock::new(),
         };
         self.clones.get_or_init(|| Box::new(clones));
     }
 
     /// A session for the descriptor, which becomes libfuse's.
-    fn clone_session(&self, device: File) -> Result<Clone, String> {
+    fn clone_session(self: &Arc<Self>, device: File) -> Result<Clone, String> {
         let (session, message) = log::capture(|| {
             let mut args = Args::new(&self.arguments);
             let operations = callbacks::operations();
-            let userdata = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
+            let userdata = Arc::as_ptr(self).cast_mut().cast::<c_void>();
             // SAFETY: as for the first session, with the same userdata, which outlives the clone, too.
             unsafe {
                 shim::shim_session_new(
@@ -136,7 +153,8 @@ impl RawSession {
         })
     }
 
-    /// What the reader of this number receives from. INIT is done with, if there are clones.
+    /// What the reader of this number receives from. If there are clones, and it is not the first one, INIT
+    /// is done with.
     pub(super) fn place(&self, index: usize) -> Place {
         let first = Place {
             session: self.as_ptr(),
@@ -146,7 +164,7 @@ impl RawSession {
         match self.clones.get() {
             Some(clones) if !self.wanted().contains(Capabilities::SPLICE_READ) => {
                 let index = index % (clones.list.len() + 1);
-                let own = index.checked_sub(1).and_then(|index| clones.place(index));
+                let own = index.checked_sub(1).map(|index| clones.place(index));
                 own.unwrap_or(first)
             }
             _ => first,
@@ -160,11 +178,15 @@ impl RawSession {
 }
 
 impl Clones {
+    fn init(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.init.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The place of one of them, which is made ready for it.
-    fn place(&self, index: usize) -> Option<Place> {
+    fn place(&self, index: usize) -> Place {
         let Clone { session, fd, ready } = &self.list[index];
-        let mut init = self.init.get()?.clone();
         ready.call_once(|| {
+            let mut init = self.init();
             let buf = sys::fuse_buf {
                 mem: init.as_mut_ptr().cast(),
                 size: init.len(),
@@ -180,10 +202,10 @@ impl Clones {
             // SAFETY: the session is valid, and was made with the first one's userdata.
             unsafe { device::install_sending(*session, *fd) };
         });
-        Some(Place {
+        Place {
             session: *session,
             fd: *fd,
-        })
+        }
     }
 
     /// Has libfuse work on a request that was read from the descriptor of `own`. Most belong there; but
@@ -214,7 +236,7 @@ impl Clones {
             INIT => {
                 // SAFETY: so many bytes have been received.
                 let bytes = unsafe { callbacks::bytes(request.mem.cast(), request.size) };
-                self.init.get_or_init(|| bytes.into());
+                *self.init() = bytes.into();
                 first.repair_answer(request, || process(own, request));
             }
             _ => process(own, request),
@@ -223,21 +245,22 @@ impl Clones {
 
     /// Tells every session of an interruption: the one that has the request finds it.
     ///
-    /// The others keep it for a request that is still to come, which for them never does; and so does the
-    /// right one if another thread has the request, but has not given it to libfuse yet. libfuse lets go
-    /// of it with the next request: it gives it back to the kernel, through the session's descriptor, by
-    /// which the kernel sends it again if the request is one of that descriptor's.
+    /// The others keep it for a request that is still to come, as the right one does if another thread has
+    /// the request, but has not given it to libfuse yet. libfuse lets go of one with each other request: it
+    /// gives it back to the kernel, through the session's descriptor, by which the kernel sends it
+    /// again if the request is one of that descriptor's. An empty request before each interruption sees
+    /// to it that a session which has nothing else to do keeps one at most.
     fn interrupt(&self, first: &RawSession, request: &sys::fuse_buf) {
-        let mut next = empty_batch_forget();
-        let next = sys::fuse_buf {
-            mem: next.as_mut_ptr().cast(),
-            size: next.len(),
+        let mut other = empty_batch_forget();
+        let other = sys::fuse_buf {
+            mem: other.as_mut_ptr().cast(),
+            size: other.len(),
             ..<_>::default()
         };
         let ready = self.list.iter().filter(|clone| clone.ready.is_completed());
         for session in ready.map(|clone| clone.session).chain([first.as_ptr()]) {
+            process(session, &other);
             process(session, request);
-            process(session, &next);
         }
     }
 
@@ -259,6 +282,7 @@ impl Clones {
 
 impl Drop for Clones {
     fn drop(&mut self) {
+        LEFT.fetch_add(self.list.len(), Ordering::Relaxed);
         for clone in &self.list {
             // SAFETY: valid until here, by the invariants. It goes with the first session: no request is
             // unanswered, and nobody reads.
@@ -273,14 +297,14 @@ fn process(session: *mut sys::fuse_session, request: &sys::fuse_buf) {
 }
 
 /// Another descriptor of the connection that `fd` is one of.
-fn clone_device(fd: RawFd) -> io::Result<File> {
-    let device = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_CLOEXEC)
-        .open("/dev/fuse")?;
+fn clone_device(fd: RawFd) -> Result<File, String> {
+    let explain = |error: io::Error| format!("/dev/fuse: {error}");
+    // Which no child inherits, as with all files that are opened so.
+    let device = File::options().read(true).write(true).open("/dev/fuse");
+    let device = device.map_err(explain)?;
     let fd = fd.cast_unsigned();
     // SAFETY: the kernel reads a number, that of a descriptor.
     let result = unsafe { libc::ioctl(device.as_raw_fd(), CLONE, &fd) };
-    super::sys::check(result as isize).map(|_| device)
+    super::sys::check(result as isize).map_err(explain)?;
+    Ok(device)
 }

@@ -122,6 +122,7 @@ impl Inbox {
     /// For an inbox that is empty.
     #[inline]
     pub(super) fn put(&self, message: Message) {
+        debug_assert!(self.is_empty(), "the callers look");
         // What is not there need not be dropped.
         mem::forget(self.message.replace(Some(message)));
     }

@@ -13,8 +13,13 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::sync::atomic::fence;
 
-/// Stands for the lender in the count of the others: more than there will ever be of them.
+/// Stands for the lender in the count of the others: more than there will ever be of them, and
+/// `MOST_HERE` besides.
 const LENDER: isize = isize::MAX / 2;
+
+/// How many a thread counts by itself, at most. What it has lent may be dropped elsewhere, so that one of
+/// the counts only grows and the other one only shrinks: now and then they are settled.
+const MOST_HERE: isize = 1 << 20;
 
 /// No thread.
 const NOBODY: usize = 0;
@@ -23,7 +28,8 @@ const NOBODY: usize = 0;
 #[inline]
 fn current() -> usize {
     thread_local! {
-        static MARK: u8 = const { 0 };
+        // A cell, since all threads may look at the same constant.
+        static MARK: Cell<u8> = const { Cell::new(0) };
     }
     MARK.with(|mark| ptr::from_ref(mark).addr())
 }
@@ -31,7 +37,8 @@ fn current() -> usize {
 /// # Invariants
 ///
 /// - `home` is the thread on which the lender is, until the lender is dropped there, and `NOBODY` from then
-///   on; so that a thread which finds its own number in it is that thread, and the lender still lives.
+///   on; so that a thread which finds its own number in it is that thread, and the lender still lives. (A
+///   later thread may get the number, but not before this one has ended.)
 /// - `here` is used by that thread alone, and only until then.
 /// - The sum of both counts is the number of `Lent`s, and `LENDER` more while the lender lives.
 ///
@@ -48,6 +55,23 @@ impl<T> Inner<T> {
     #[inline]
     fn is_at_home(&self) -> bool {
         self.home.load(Ordering::Relaxed) == current()
+    }
+
+    /// Counts one more, at home.
+    #[inline]
+    fn count_here(&self) {
+        let here = self.here.get() + 1;
+        self.here.set(here);
+        if here.abs() >= MOST_HERE {
+            self.settle();
+        }
+    }
+
+    /// Has the others' count take over what was counted here; at home, so that the lender is counted, too.
+    #[cold]
+    fn settle(&self) {
+        self.elsewhere
+            .fetch_add(self.here.replace(0), Ordering::Relaxed);
     }
 }
 
@@ -85,8 +109,7 @@ impl<T> Lender<T> {
 
     #[inline]
     pub(crate) fn lend(&self) -> Lent<T> {
-        let inner = self.inner();
-        inner.here.set(inner.here.get() + 1);
+        self.inner().count_here();
         // INVARIANT: counted just now.
         Lent(self.inner)
     }
@@ -150,7 +173,7 @@ impl<T> Clone for Lent<T> {
     fn clone(&self) -> Self {
         let inner = self.inner();
         match inner.is_at_home() {
-            true => inner.here.set(inner.here.get() + 1),
+            true => inner.count_here(),
             // Relaxed, as for an Arc: this one is counted, so that nothing is freed meanwhile.
             false => _ = inner.elsewhere.fetch_add(1, Ordering::Relaxed),
         }
@@ -249,6 +272,39 @@ mod tests {
         assert!(!lent.is_at_home());
         thread::scope(|scope| scope.spawn(|| drop(lent)).join().unwrap());
         assert_eq!(Arc::strong_count(&token), 1);
+    }
+
+    #[test]
+    fn counts_that_grow_apart_are_settled() {
+        let (token, lender) = lender();
+        for here in [MOST_HERE - 1, -MOST_HERE] {
+            lender.inner().here.set(here);
+            lender
+                .inner()
+                .elsewhere
+                .store(LENDER - here, Ordering::Relaxed);
+            let lent = lender.lend();
+            let settled = lender.inner().here.get();
+            assert!(settled == 0 || here < 0 && settled == here + 1, "{settled}");
+            drop((lent.clone(), lent));
+        }
+        lender.inner().settle();
+        assert_eq!(lender.inner().here.get(), 0);
+        let elsewhere = lender.inner().elsewhere.load(Ordering::Relaxed);
+        assert_eq!(elsewhere, LENDER);
+        drop(lender);
+        assert_eq!(Arc::strong_count(&token), 1);
+    }
+
+    #[test]
+    fn other_threads_are_not_at_home() {
+        let (_, lender) = lender();
+        let lent = lender.lend();
+        assert!(lent.is_at_home());
+        thread::scope(|scope| {
+            let elsewhere = scope.spawn(|| lent.is_at_home());
+            assert!(!elsewhere.join().unwrap());
+        });
     }
 
     #[test]

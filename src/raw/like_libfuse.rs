@@ -48,7 +48,7 @@ fn stat(attr: &EntryAttributes) -> libc::stat {
     stat.st_uid = attr.uid;
     stat.st_gid = attr.gid;
     stat.st_rdev = attr.rdev as _;
-    stat.st_size = i64::try_from(attr.size).unwrap_or(i64::MAX);
+    stat.st_size = i64::try_from(attr.size).unwrap_or(i64::MAX) as _;
     stat.st_blksize = attr.blksize as _;
     stat.st_blocks = attr.blocks as _;
     stat.st_atime = attr.atime.secs() as _;

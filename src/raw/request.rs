@@ -52,10 +52,19 @@ struct State {
 /// More is an allocation for each request.
 const _: () = assert!(Purpose::REQUEST.suffices(Layout::new::<State>()));
 
-// SAFETY: it owns the state. libfuse lets any thread answer a request, at any time after the callback
+/// What the compiler cannot see through the pointers.
+const _: () = {
+    const fn may_be_shared<T: Send + Sync>() {}
+    may_be_shared::<Operation>();
+    may_be_shared::<Lent<Arc<RawSession>>>();
+    may_be_shared::<RequestContext>();
+    may_be_shared::<RequestInfo>();
+};
+
+// SAFETY: it owns the state, all of which may be sent, as is checked above. libfuse lets any thread answer a request, at any time after the callback
 // got it (fuse_lowlevel.h, "fuse_reply_*"), and `session` keeps the session alive until then.
 unsafe impl Send for RawRequest {}
-// SAFETY: a shared reference gives access to the context and the rest only, which is Sync itself.
+// SAFETY: a shared reference gives access to what is checked above, and not to the `req`.
 unsafe impl Sync for RawRequest {}
 
 impl RawRequest {

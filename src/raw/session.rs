@@ -201,7 +201,7 @@ impl RawSession {
     /// Mounts on `path`, which must be absolute; nothing is mounted on `/dev/fd/N`, a descriptor that
     /// is libfuse's from here on. If they can be had, there are as many more descriptors then as `clones`
     /// says.
-    pub(crate) fn mount(&self, path: &Path, clones: usize) -> Result<(), String> {
+    pub(crate) fn mount(self: &Arc<Self>, path: &Path, clones: usize) -> Result<(), String> {
         let c_path = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| "the path has a NUL in it".to_owned())?;
         let _guard = MOUNT_LOCK.lock();

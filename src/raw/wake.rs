@@ -4,7 +4,7 @@
 //! would cost every request a system call more. So a thread that shall stop gets a signal with a
 //! handler that does nothing: its system call returns `EINTR`. The signal is a real-time signal that
 //! nobody else has a handler for, and is sent only while the thread receives: system calls of handlers
-//! are left alone.
+//! are left alone, but for those of one that begins at that very moment.
 
 use std::ffi::c_int;
 use std::mem;

@@ -86,11 +86,10 @@ pub(crate) fn send_attributes(
 #[cfg(libfuse_since = "3.18")]
 impl Reply for crate::StatxData {
     fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
-        // The kernel would answer EIO for it, too, but nobody would know why.
         if self.attr.file_type() == 0 {
             return refuse(request, info, NO_TYPE);
         }
-        request.reply_statx(&self)
+        request.reply_statx(self)
     }
 }
 

@@ -20,6 +20,7 @@ use std::os::fd::IntoRawFd;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 
@@ -50,7 +51,11 @@ pub(super) struct Connection {
 
 impl RawSession {
     /// Takes requests from `read`, or from `write` if that is the same, and sends answers to `write`.
-    pub(crate) fn connect(&self, read: Option<OwnedFd>, write: OwnedFd) -> Result<(), String> {
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        read: Option<OwnedFd>,
+        write: OwnedFd,
+    ) -> Result<(), String> {
         let write_kind = end::kind(write.as_fd(), libc::O_RDONLY)?;
         let read_kind = end::kind(read.as_ref().unwrap_or(&write).as_fd(), libc::O_WRONLY)?;
         if [read_kind, write_kind].contains(&Kind::Device) {
@@ -113,7 +118,7 @@ impl RawSession {
     }
 
     /// Makes `fd` the session's descriptor, as one that somebody else has mounted.
-    fn attach(&self, fd: OwnedFd) -> Result<(), String> {
+    fn attach(self: &Arc<Self>, fd: OwnedFd) -> Result<(), String> {
         self.mount(Path::new(&format!("/dev/fd/{}", fd.as_raw_fd())), 0)?;
         // It is libfuse's from here on.
         let _ = fd.into_raw_fd();

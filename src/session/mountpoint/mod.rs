@@ -11,6 +11,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -73,7 +74,7 @@ impl Mountpoint {
     /// Mounts the session here, with `clones` more descriptors if they can be had.
     pub(super) fn mount(
         mut self,
-        raw: &RawSession,
+        raw: &Arc<RawSession>,
         options: &MountOptions,
         clones: usize,
     ) -> Result<Self, Error> {
