@@ -72,26 +72,35 @@ impl ReaddirToken {
     #[must_use = "after `false` the entry must be left for the next call"]
     pub fn add(&mut self, name: &OsStr, attr: &EntryAttributes, next_id: u64) -> bool {
         let name = name.as_bytes();
-        self.mistake = self.mistake.or(match name {
-            [] => Some("an entry without a name"),
-            _ if name.len() > NAME_MAX => Some("an entry with too long a name"),
-            _ if contains(name, b'/') => Some("an entry with a slash in its name"),
-            _ if contains(name, 0) => Some("an entry with a NUL in its name"),
-            _ if next_id == 0 => Some("an entry with 0 for what follows it"),
-            _ => None,
-        });
-        if self.mistake.is_some() {
-            self.full = true;
+        let is_well_formed = matches!(name.len(), 1..=NAME_MAX) && !has_slash_or_nul(name);
+        if !is_well_formed || next_id == 0 {
+            self.refuse(name);
         }
         self.full = self.full || !self.dirents.add(name, attr, next_id);
-        let is_child = attr.ino != Inode(0) && name != b"." && name != b"..";
-        if !self.full && !self.dirents.is_plus() && is_child {
-            self.uncounted.push(Forget {
-                inode: attr.ino,
-                nlookup: 1,
-            });
+        if !self.full && !self.dirents.is_plus() {
+            self.count(name, attr.ino);
         }
         !self.full
+    }
+
+    /// Takes no more entries, since this one is a mistake.
+    #[cold]
+    fn refuse(&mut self, name: &[u8]) {
+        self.full = true;
+        self.mistake.get_or_insert(match name {
+            [] => "an entry without a name",
+            _ if name.len() > NAME_MAX => "an entry with too long a name",
+            _ if name.contains(&b'/') => "an entry with a slash in its name",
+            _ if name.contains(&0) => "an entry with a NUL in its name",
+            _ => "an entry with 0 for what follows it",
+        });
+    }
+
+    /// Counts an entry that is sent without attributes.
+    fn count(&mut self, name: &[u8], inode: Inode) {
+        if inode != Inode(0) && name != b"." && name != b".." {
+            self.uncounted.push(Forget { inode, nlookup: 1 });
+        }
     }
 
     /// Whether the kernel takes attributes along with names. If not, the attributes given to
@@ -111,19 +120,24 @@ impl ReaddirToken {
     }
 }
 
-/// Whether a name, which is short, has this byte in it: by words, which is most of the work for an entry
-/// otherwise.
+/// By words: byte after byte it is most of the work for an entry.
 #[inline]
-fn contains(name: &[u8], byte: u8) -> bool {
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGHEST: u64 = ONES << 7;
-    let words = name.chunks_exact(8);
-    let rest = words.remainder().contains(&byte);
-    let words = words.filter_map(|word| Some(u64::from_ne_bytes(*word.first_chunk()?)));
-    // A byte that is 0 borrows from its highest bit.
-    let differences = words.map(|word| word ^ (ONES * u64::from(byte)));
-    differences.fold(rest, |found, word| {
-        found | (word.wrapping_sub(ONES) & !word & HIGHEST != 0)
+fn has_slash_or_nul(name: &[u8]) -> bool {
+    const SLASHES: u64 = u64::from_ne_bytes([b'/'; 8]);
+    /// A byte that is 0 borrows from its highest bit, which it did not have.
+    fn has_zero(word: u64) -> bool {
+        const ONES: u64 = u64::from_ne_bytes([1; 8]);
+        const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
+        word.wrapping_sub(ONES) & !word & HIGHEST != 0
+    }
+    let Some(last) = name.last_chunk() else {
+        return name.iter().any(|byte| matches!(byte, 0 | b'/'));
+    };
+    // The last word may overlap with the one before.
+    let words = name.chunks_exact(8).filter_map(<[u8]>::first_chunk);
+    words.chain([last]).any(|word| {
+        let word = u64::from_ne_bytes(*word);
+        has_zero(word) || has_zero(word ^ SLASHES)
     })
 }
 
@@ -148,14 +162,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_is_found_wherever_it_is() {
+    fn slashes_and_nuls_are_found_wherever_they_are() {
         for len in 0..40 {
-            for (byte, other) in [(0, 1), (0, 0x80), (b'/', b'.'), (b'/', 0xaf), (0, 0xff)] {
+            for other in [1, b'.', b'0', 0x7f, 0x80, 0xaf, 0xff] {
                 let mut name = vec![other; len];
-                assert!(!contains(&name, byte), "{byte} in {name:?}");
+                assert!(!has_slash_or_nul(&name), "{name:?}");
                 for index in 0..len {
-                    name[index] = byte;
-                    assert!(contains(&name, byte), "{byte} in {name:?}");
+                    for byte in [0, b'/'] {
+                        name[index] = byte;
+                        assert!(has_slash_or_nul(&name), "{name:?}");
+                    }
                     name[index] = other;
                 }
             }
