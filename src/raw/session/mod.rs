@@ -1,8 +1,10 @@
 //! `struct fuse_session`: made, mounted, read from, unmounted, destroyed.
 
+mod end;
+mod init;
+
 use std::ffi::CString;
 use std::ffi::c_void;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -10,7 +12,6 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::AtomicUsize;
@@ -19,6 +20,10 @@ use std::sync::atomic::Ordering;
 use async_channel::Sender;
 use event_listener::Event;
 use libfuse_sys as sys;
+
+pub(crate) use end::Use;
+pub(crate) use init::InitHook;
+pub(super) use init::KillSuidgid;
 
 use super::args::Args;
 use super::callbacks;
@@ -33,42 +38,15 @@ use super::init_repair::InitRepair;
 use super::io_uring;
 use super::log;
 use super::mount_lock::MOUNT_LOCK;
-use super::pipe;
 use super::retrieve::Retrievals;
 use super::shim;
 use super::stderr;
 use super::version;
 use crate::Capabilities;
-use crate::ConnInfo;
 use crate::Errno;
 use crate::Error;
 use crate::Result;
 use crate::message::Message;
-
-/// What a session does on INIT.
-pub(crate) type InitHook = Box<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync>;
-
-/// Who clears set-user-id bits, and whether libfuse tells when.
-#[derive(Clone, Copy, Default)]
-pub(super) enum KillSuidgid {
-    /// The kernel, by a `setattr`.
-    #[default]
-    ByKernel,
-    /// The file system, where it is told to.
-    Told,
-    /// The file system, and this libfuse does not tell.
-    Untold,
-}
-
-impl KillSuidgid {
-    fn agreed(want: Capabilities) -> Self {
-        match want.contains(Capabilities::HANDLE_KILLPRIV_V2) {
-            true if version::tells_kill_suidgid() => Self::Told,
-            true => Self::Untold,
-            false => Self::ByKernel,
-        }
-    }
-}
 
 /// One libfuse session. It is destroyed with the last reference to it; each unanswered request
 /// holds one.
@@ -324,88 +302,10 @@ impl RawSession {
         }
     }
 
-    /// Called by the INIT callback, with libfuse's own structure; what it is to become is in `info` then.
-    pub(super) fn on_init(&self, info: &mut ConnInfo, conn: &mut sys::fuse_conn_info) {
-        let agreed = self.clones.get().map(|clones| &clones.agreed);
-        if let Some(agreed) = agreed.and_then(OnceLock::get) {
-            *info = agreed.clone();
-            return;
-        }
-        info.max_read = self.max_read;
-        if self.is_custom_io() {
-            // libfuse offers it where it has no functions of ours to send with.
-            let splicing =
-                Capabilities::SPLICE_READ | Capabilities::SPLICE_WRITE | Capabilities::SPLICE_MOVE;
-            info.capable -= splicing;
-            info.want -= splicing;
-        }
-        let hook = std::panic::AssertUnwindSafe(|| (self.init)(info));
-        let mut result = std::panic::catch_unwind(hook).unwrap_or(Err(Errno::EIO));
-        if let (Ok(()), Some(opts)) = (result, &self.conn_info_opts) {
-            result = opts.apply(info, conn);
-        }
-        if result.is_ok() {
-            self.repair.wanted(info);
-            if info.want.contains(Capabilities::SPLICE_READ) {
-                info.max_write = pipe::largest_write(info.max_write);
-            }
-        }
-        self.kill_suidgid
-            .get_or_init(|| KillSuidgid::agreed(info.want));
-        self.capable.get_or_init(|| info.capable);
-        self.wanted.get_or_init(|| info.want);
-        if let Some(what) = info.refused.take() {
-            self.refused.get_or_init(|| what);
-        }
-        let result = match &self.foreign {
-            Some(foreign) => foreign.init(info, result),
-            None => result,
-        };
-        if let Some(agreed) = agreed {
-            agreed.get_or_init(|| info.clone());
-        }
-        self.init_result.get_or_init(|| result);
-        self.init_done.notify(usize::MAX);
-    }
-
     /// Whether requests and replies are to be shown.
     #[inline]
     pub(crate) fn is_debugging(&self) -> bool {
         self.is_debugging
-    }
-
-    /// What the file system has asked for in vain.
-    pub(crate) fn refused(&self) -> Option<&str> {
-        self.refused.get().map(String::as_str)
-    }
-
-    /// How INIT went; `None` before it has come.
-    pub(crate) fn init_result(&self) -> Option<Result<()>> {
-        self.init_result.get().copied()
-    }
-
-    /// Waits until INIT went well; for ever if it does not.
-    pub(crate) async fn initialized(&self) {
-        while self.init_result() != Some(Ok(())) {
-            let listener = self.init_done.listen();
-            if self.init_result() != Some(Ok(())) {
-                listener.await;
-            }
-        }
-    }
-
-    /// What the kernel has offered; nothing before INIT.
-    pub(super) fn capable(&self) -> Capabilities {
-        self.capable.get().copied().unwrap_or_default()
-    }
-
-    /// What the file system has asked for; nothing before INIT.
-    pub(super) fn wanted(&self) -> Capabilities {
-        self.wanted.get().copied().unwrap_or_default()
-    }
-
-    pub(super) fn kill_suidgid(&self) -> KillSuidgid {
-        self.kill_suidgid.get().copied().unwrap_or_default()
     }
 
     /// Whether libfuse has given up the session: `exit` was called, or libfuse and the kernel could
@@ -415,117 +315,12 @@ impl RawSession {
         unsafe { sys::fuse_session_exited(self.as_ptr()) != 0 }
     }
 
-    /// Whether the kernel still sends requests: it does until the file system is unmounted and all
-    /// its files are closed, or the connection is aborted.
-    pub(crate) fn is_connected(&self) -> bool {
-        let fd = self.fd();
-        let mut poll = libc::pollfd {
-            fd,
-            events: 0,
-            revents: 0,
-        };
-        // SAFETY: `poll` is one valid element.
-        unsafe { libc::poll(&mut poll, 1, 0) };
-        fd >= 0 && poll.revents & (libc::POLLERR | libc::POLLNVAL) == 0
-    }
-
-    /// From here on libfuse keeps quiet about replies that the kernel does not want.
-    pub(crate) fn exit(&self) {
-        if self.is_of_c() {
-            return; // Which may have it run again.
-        }
-        // SAFETY: any thread may set the flag.
-        unsafe { sys::fuse_session_exit(self.as_ptr()) };
-        if let Some(clones) = self.clones.get() {
-            clones.exit();
-        }
-    }
-
     /// `ENOTCONN` if C has made the session, and has not told which one it is.
     pub(super) fn is_known(&self) -> Result<()> {
         match self.as_ptr().is_null() {
             true => Err(Errno::ENOTCONN),
             false => Ok(()),
         }
-    }
-
-    /// Keeps the session's descriptor open while the value lives. `ENODEV` once it is closed.
-    pub(crate) fn begin_use(&self) -> Result<Use<'_>> {
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *closed {
-            return Err(Errno::ENODEV);
-        }
-        self.users.fetch_add(1, Ordering::AcqRel);
-        Ok(Use(self))
-    }
-
-    /// Lets nobody begin to use the descriptor any more; the number of those who still do.
-    pub(crate) fn refuse_use(&self) -> usize {
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.users.load(Ordering::Acquire)
-    }
-
-    /// Waits until nobody uses the descriptor any more. Nobody may begin to.
-    pub(crate) async fn unused(&self) {
-        loop {
-            let listener = self.unused.listen();
-            if self.refuse_use() == 0 {
-                return;
-            }
-            listener.await;
-        }
-    }
-
-    /// Unmounts, if that is still to be done, and closes the descriptor. Nobody may use it any
-    /// more.
-    pub(crate) fn unmount(&self) {
-        if self.is_of_c() {
-            return;
-        }
-        let _guard = MOUNT_LOCK.lock_to_unmount();
-        if let Some(clones) = self.clones.get() {
-            // First: where the kernel has somebody told of the end (DESTROY), it waits for an answer as long
-            // as a descriptor is open.
-            clones.close();
-        }
-        if self.is_mounted.load(Ordering::Acquire) {
-            // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does
-            // nothing when called twice.
-            unsafe { sys::fuse_session_unmount(self.as_ptr()) };
-            return;
-        }
-        // libfuse would leave the descriptor open, or close it and then unmount whatever /dev/fd/N is
-        // by that time.
-        let further = self.io.get().and_then(|io| io.further_fd());
-        for fd in [self.fd(), further.map_or(-1, AsRawFd::as_raw_fd)] {
-            super::sys::close_but_keep_number(fd);
-        }
-    }
-}
-
-impl Drop for RawSession {
-    fn drop(&mut self) {
-        let session = self.as_ptr();
-        if !session.is_null() && !self.is_of_c() {
-            if self.is_mounted.load(Ordering::Acquire) && !self.is_connected() {
-                // libfuse frees the mountpoint's path nowhere else. Where the connection has ended it does
-                // not unmount: it looks, as was done just now.
-                // SAFETY: as below.
-                unsafe { sys::fuse_session_unmount(session) };
-            }
-            // SAFETY: this was the last reference, so no request is unanswered and nobody reads.
-            unsafe { sys::fuse_session_destroy(session) };
-        }
-    }
-}
-
-/// A promise to the session that its descriptor is in use.
-pub(crate) struct Use<'a>(&'a RawSession);
-
-impl Drop for Use<'_> {
-    fn drop(&mut self) {
-        self.0.users.fetch_sub(1, Ordering::AcqRel);
-        self.0.unused.notify(usize::MAX);
     }
 }
 
