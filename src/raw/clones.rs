@@ -282,12 +282,12 @@ impl Clones {
 
 impl Drop for Clones {
     fn drop(&mut self) {
-        LEFT.fetch_add(self.list.len(), Ordering::Relaxed);
         for clone in &self.list {
             // SAFETY: valid until here, by the invariants. It goes with the first session: no request is
             // unanswered, and nobody reads.
             unsafe { sys::fuse_session_destroy(clone.session) };
         }
+        LEFT.fetch_add(self.list.len(), Ordering::Relaxed);
     }
 }
 
