@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -14,15 +13,14 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
-use std::sync::Once;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use common::Client;
 use common::TimeLimit;
 use common::Watch;
 use common::memfs::MemFs;
@@ -256,48 +254,26 @@ fn writes_through_pipes_are_received_all_the_same() {
     common::assert_quiet();
 }
 
-/// Has SIGUSR1 interrupt system calls, and do nothing else.
-fn handle_signal() {
-    extern "C" fn nothing(_signal: libc::c_int) {}
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let handler: extern "C" fn(libc::c_int) = nothing;
-        // SAFETY: all-zero is a valid `struct sigaction`.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = handler as libc::sighandler_t;
-        // SAFETY: the handler does nothing, so that it may run at any time.
-        let result = unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) };
-        assert_eq!(result, 0, "{}", io::Error::last_os_error());
-    });
-}
-
 /// Has `count` requests interrupted, one after the other, in each of which a handler waits for that.
 fn interrupt(mounted: &common::Mounted<Together>, count: usize) {
-    handle_signal();
     let path = mounted.join("interrupted");
     let seen = &mounted.ops.seen;
     let before = seen.read(|seen| seen.interrupted);
-    let (tell, told) = mpsc::channel();
-    let client = thread::spawn(move || {
-        tell.send(rustix::thread::gettid()).unwrap();
+    let client = Client::start(move || {
         for _ in 0..count {
             let result = fs::symlink_metadata(&path);
             assert_eq!(common::errno(result), libc::EINTR);
         }
+        Ok(())
     });
-    let id = told.recv().unwrap();
     for number in 1..=count {
         let what = format!("request {number}");
         drop(seen.wait_for(&what, |seen| seen.waiting >= before + number));
-        let process = rustix::process::getpid().as_raw_pid();
-        // SAFETY: there is a handler for the signal.
-        let result =
-            unsafe { libc::syscall(libc::SYS_tgkill, process, id.as_raw_pid(), libc::SIGUSR1) };
-        assert_eq!(result, 0, "{}", io::Error::last_os_error());
+        client.interrupt();
         let what = format!("interruption {number}");
         drop(seen.wait_for(&what, |seen| seen.interrupted >= before + number));
     }
-    client.join().unwrap();
+    client.result().unwrap();
 }
 
 /// Whichever reader reads of the interruption, and whichever has the request.

@@ -19,6 +19,7 @@
 #![allow(unused_macros, reason = "no test binary uses all of it")]
 
 mod c_program;
+mod client;
 mod fusectl;
 mod limit;
 mod log;
@@ -46,6 +47,7 @@ use rustix::mount::UnmountFlags;
 
 pub(crate) use c_program::CProgram;
 pub(crate) use c_program::require_c_program;
+pub(crate) use client::Client;
 pub(crate) use fusectl::connection_value;
 pub(crate) use fusectl::fusectl;
 pub(crate) use fusectl::require_fusectl;

@@ -26,6 +26,7 @@ use libfuse3::RequestContext;
 use libfuse3::Result;
 
 use crate::common;
+use crate::common::Client;
 use crate::common::Gate;
 use crate::common::Recorder;
 use crate::common::TimeLimit;
@@ -36,7 +37,6 @@ use crate::common::require_fuse;
 use crate::common::wait_until;
 use crate::init::conn_info_after;
 use crate::init::with_init;
-use crate::interrupt::Client;
 use crate::scripted::Call;
 use crate::scripted::Scripted;
 use crate::scripted::answer;

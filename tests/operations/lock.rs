@@ -33,13 +33,13 @@ use nix::fcntl::FcntlArg;
 use rustix::fs::FlockOperation;
 
 use crate::common;
+use crate::common::Client;
 use crate::common::Mounted;
 use crate::common::Recorder;
 use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
 use crate::common::require_fuse;
-use crate::interrupt::Client;
 use crate::one_file::one_file;
 use crate::scripted::Scripted;
 use crate::scripted::answer;

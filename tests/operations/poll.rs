@@ -22,11 +22,11 @@ use rustix::event::PollFlags;
 use rustix::time::Timespec;
 
 use crate::common;
+use crate::common::Client;
 use crate::common::Mounted;
 use crate::common::Recorder;
 use crate::common::assert_quiet;
 use crate::common::require_fuse;
-use crate::interrupt::Client;
 use crate::one_file::one_file;
 use crate::scripted::Call;
 use crate::scripted::HANDLE;
