@@ -10,7 +10,6 @@
 //! [`Clones::process`].
 
 use std::ffi::CString;
-use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -27,14 +26,13 @@ use std::sync::atomic::Ordering;
 
 use libfuse_sys as sys;
 
-use super::args::Args;
 use super::callbacks;
 use super::device;
 use super::log;
 use super::session::RawSession;
-use super::shim;
 use crate::Capabilities;
 use crate::ConnInfo;
+use crate::wire;
 use crate::wire::Opcode;
 use crate::wire::empty_batch_forget;
 
@@ -117,23 +115,7 @@ impl RawSession {
 
     /// A session for the descriptor, which becomes libfuse's.
     fn clone_session(self: &Arc<Self>, device: File) -> Result<Clone, String> {
-        let (session, message) = log::capture(|| {
-            let mut args = Args::new(&self.arguments);
-            let operations = callbacks::operations();
-            let userdata = Arc::as_ptr(self).cast_mut().cast::<c_void>();
-            // SAFETY: as for the first session, with the same userdata, which outlives the clone, too.
-            unsafe {
-                shim::shim_session_new(
-                    args.as_mut_ptr(),
-                    &operations,
-                    size_of_val(&operations),
-                    userdata,
-                )
-            }
-        });
-        if session.is_null() {
-            return Err(message);
-        }
+        let session = self.new_libfuse_session()?.as_ptr();
         let path = CString::new(format!("/dev/fd/{}", device.as_raw_fd())).unwrap_or_default();
         let (result, message) = log::capture(|| {
             // SAFETY: the session is not mounted, and the path is NUL-terminated. libfuse mounts nothing on
@@ -223,20 +205,13 @@ impl Clones {
         if request.flags & sys::FUSE_BUF_IS_FD != 0 {
             return process(own, request); // Then all readers share the first place.
         }
-        // SAFETY: a message has a header, which begins with its length and the opcode.
-        let opcode = unsafe { request.mem.cast::<u32>().add(1) };
-        // SAFETY: as above.
-        let opcode = unsafe { opcode.read_unaligned() };
-        const INTERRUPT: u32 = Opcode::Interrupt as u32;
-        const NOTIFY_REPLY: u32 = Opcode::NotifyReply as u32;
-        const INIT: u32 = Opcode::Init as u32;
-        match opcode {
-            INTERRUPT => self.interrupt(first, request),
-            NOTIFY_REPLY => process(first.as_ptr(), request),
-            INIT => {
-                // SAFETY: so many bytes have been received.
-                let bytes = unsafe { callbacks::bytes(request.mem.cast(), request.size) };
-                *self.init() = bytes.into();
+        // SAFETY: so many bytes have been received into the memory, which libfuse only reads.
+        let message = unsafe { callbacks::bytes(request.mem.cast(), request.size) };
+        match wire::opcode(message) {
+            Some(Opcode::Interrupt) => self.interrupt(first, request),
+            Some(Opcode::NotifyReply) => process(first.as_ptr(), request),
+            Some(Opcode::Init) => {
+                *self.init() = message.into();
                 first.repair_answer(request, || process(own, request));
             }
             _ => process(own, request),

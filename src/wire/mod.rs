@@ -58,6 +58,12 @@ impl InHeader {
     }
 }
 
+/// What a request asks for; `None` if libfuse does not know that either.
+#[inline]
+pub(crate) fn opcode(message: &[u8]) -> Option<Opcode> {
+    Opcode::from_number(u32_at(message, 4)?)
+}
+
 /// An answer without a body: a failure, with the number of the error.
 pub(crate) fn failure(unique: u64, errno: i32) -> [u8; OUT_HEADER] {
     let mut message = [0; OUT_HEADER];

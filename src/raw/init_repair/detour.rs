@@ -16,15 +16,14 @@ use std::sync::atomic::Ordering;
 
 use libfuse_sys::fuse_buf;
 
+use super::super::callbacks;
 use super::super::session::RawSession;
 use super::super::sys;
 use super::FLAGS_OFFSET;
 use super::FUSE_PARALLEL_DIROPS;
-
-/// `FUSE_INIT` of the kernel's protocol (linux/fuse.h).
-const FUSE_INIT: u32 = 26;
-/// `struct fuse_out_header`: length, error, unique.
-const OUT_HEADER: usize = 4 + 4 + 8;
+use crate::wire;
+use crate::wire::OUT_HEADER;
+use crate::wire::Opcode;
 
 impl RawSession {
     /// Has libfuse work on a request, and repairs what it answers if that is INIT.
@@ -54,14 +53,9 @@ impl RawSession {
 
 /// Whether this is `FUSE_INIT`.
 fn is_init(request: &fuse_buf) -> bool {
-    if request.size < 2 * size_of::<u32>() {
-        return false;
-    }
-    // SAFETY: libfuse has received a `fuse_in_header`, which begins with its length and the opcode.
-    let opcode = unsafe { request.mem.cast::<u32>().add(1) };
-    // SAFETY: as above.
-    let opcode = unsafe { opcode.read_unaligned() };
-    opcode == FUSE_INIT
+    // SAFETY: so many bytes have been received into the memory, which libfuse only reads.
+    let message = unsafe { callbacks::bytes(request.mem.cast(), request.size) };
+    wire::opcode(message) == Some(Opcode::Init)
 }
 
 /// A descriptor that leads elsewhere for a while.

@@ -116,12 +116,24 @@ impl RawSession {
             None,
         )?;
         let _guard = MOUNT_LOCK.lock();
+        let session = this.new_libfuse_session();
+        let session = session.map_err(|message| Error::Options { message })?;
+        this.session.store(session.as_ptr(), Ordering::Release);
+        io_uring::refuse(arguments);
+        Ok(this)
+    }
+
+    /// Makes a session of libfuse's with the arguments of this one, which must destroy it when it is
+    /// dropped; libfuse's message if that fails. The caller holds the lock for mounting.
+    pub(super) fn new_libfuse_session(
+        self: &Arc<Self>,
+    ) -> Result<NonNull<sys::fuse_session>, String> {
         let (session, message) = log::capture(|| {
-            let mut args = Args::new(arguments);
+            let mut args = Args::new(&self.arguments);
             let operations = callbacks::operations();
-            let userdata = Arc::as_ptr(&this).cast_mut().cast::<c_void>();
+            let userdata = Arc::as_ptr(self).cast_mut().cast::<c_void>();
             // SAFETY: libfuse copies the operations and takes what it wants of the arguments.
-            // `userdata` outlives the session, which `this` destroys when it is dropped.
+            // `userdata` outlives the session, which is destroyed when `self` is dropped.
             unsafe {
                 shim::shim_session_new(
                     args.as_mut_ptr(),
@@ -131,12 +143,7 @@ impl RawSession {
                 )
             }
         });
-        if session.is_null() {
-            return Err(Error::Options { message });
-        }
-        this.session.store(session, Ordering::Release);
-        io_uring::refuse(arguments);
-        Ok(this)
+        NonNull::new(session).ok_or(message)
     }
 
     /// All but libfuse's part of it.
