@@ -14,6 +14,8 @@ use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use rustix::mount::unmount;
@@ -198,7 +200,9 @@ pub(super) fn abort_connection(path: &Path) -> io::Result<()> {
     if fs::write(switch, "1").is_ok() {
         return Ok(());
     }
-    // As `umount -f`: the kernel aborts the connection first, then may find the mount busy.
+    // As `umount -f`: the kernel aborts the connection first, then finds the mount busy. Whoever has waited may
+    // be gone by then, and the mount would go, too; so it is held here, which asks nothing of its server.
+    let _held = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     match unmount(path, UnmountFlags::FORCE) {
         Ok(()) | Err(Errno::BUSY) => Ok(()),
         Err(error) => Err(error.into()),
