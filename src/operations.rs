@@ -523,6 +523,15 @@ pub trait Operations: Send + Sync + 'static {
     /// [`Errno::ENXIO`] if `offset` is not in the file, or there is no data behind it. What lies
     /// before `offset` is answered with `EIO`. Not implemented: the kernel takes the whole file for
     /// data, and never asks again.
+    ///
+    /// The kernel does not write back what it has cached before it sends this request: what a program
+    /// has written through a shared mapping, or with the writeback cache, would look like a hole, and
+    /// `cp` would leave it out. Therefore the library first has the kernel write back and drop what it
+    /// has cached from `offset` on, and calls this when the writes have been replied to. They take no
+    /// room from [`max_in_flight`](crate::SessionBuilder::max_in_flight) in which they could wait for
+    /// this request. Without a kernel ([`custom_io`](crate::SessionBuilder::custom_io)) the other side
+    /// must do it, and a session that C runs must be told by
+    /// [`LowlevelOps::set_session`](crate::LowlevelOps::set_session). libfuse does nothing about it.
     fn lseek(
         &self,
         file: FileRef,

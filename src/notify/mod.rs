@@ -277,10 +277,45 @@ impl Notifier {
         }
     }
 
+    /// Has the kernel write back and drop what it has cached of a file's contents, from `offset` on, and
+    /// waits for as long as that takes. For a handler that holds nothing that other handlers wait for.
+    ///
+    /// What there is no kernel for, or no way to tell it, needs no writing back or cannot have it.
+    pub(crate) async fn write_back(&self, inode: Inode, offset: u64) -> Result<()> {
+        let is_custom_io = |session: Arc<RawSession>| session.is_custom_io();
+        let Some(offset) = i64::try_from(offset).ok() else {
+            return Ok(());
+        };
+        if self.session.upgrade().is_some_and(is_custom_io) {
+            return Ok(());
+        }
+        let call = move |session: &RawSession| session.notify_inval_inode(inode, offset, 0);
+        match self.submit(call).await {
+            // Nothing is cached; no such notification; a session of C's that it has not told of.
+            Err(Errno::ENOENT | Errno::ENOSYS | Errno::ENOTCONN) => Ok(()),
+            result => result,
+        }
+    }
+
     /// Makes a call about these inodes that may block; waits for it as far as that is safe here.
     fn call(
         &self,
         inodes: impl AsRef<[Inode]> + Send + 'static,
+        call: impl FnOnce(&RawSession) -> Result<()> + Send + 'static,
+    ) -> impl Future<Output = Result<()>> + Send + 'static {
+        let made = self.submit(call);
+        async move {
+            match patience::wait(inodes.as_ref(), made).await {
+                Waited::Done(result) => result,
+                Waited::GaveUpOwn => Ok(()),
+                Waited::GaveUp => Err(Errno::ETIMEDOUT),
+            }
+        }
+    }
+
+    /// Makes a call that may block, once this is polled, and waits for it.
+    fn submit(
+        &self,
         call: impl FnOnce(&RawSession) -> Result<()> + Send + 'static,
     ) -> impl Future<Output = Result<()>> + Send + 'static {
         let session = Weak::clone(&self.session);
@@ -294,11 +329,7 @@ impl Notifier {
                 // Whoever asked may have stopped waiting.
                 let _ = sender.send(result);
             });
-            match patience::wait(inodes.as_ref(), received(receiver)).await {
-                Waited::Done(result) => result,
-                Waited::GaveUpOwn => Ok(()),
-                Waited::GaveUp => Err(Errno::ETIMEDOUT),
-            }
+            received(receiver).await
         }
     }
 }

@@ -169,9 +169,11 @@ pub(crate) fn lowlevel_ops() -> &'static sys::fuse_lowlevel_ops {
 
 /// What takes C's word for it.
 impl<O: Operations> LowlevelOps<O> {
-    /// Tells which session C has made, for the [`notifier`](Self::notifier) and for
-    /// [`RequestContext::passthrough_open`](crate::RequestContext::passthrough_open): libfuse does not say,
-    /// and until then both return [`Errno::ENOTCONN`]. Nothing else needs it.
+    /// Tells which session C has made, which libfuse does not say. Until then the
+    /// [`notifier`](Self::notifier) and
+    /// [`RequestContext::passthrough_open`](crate::RequestContext::passthrough_open) return
+    /// [`Errno::ENOTCONN`], and [`Operations::lseek`] is called without cached data being written back.
+    /// Nothing else needs it.
     ///
     /// # Safety
     ///

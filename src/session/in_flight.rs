@@ -39,7 +39,7 @@ use crate::request::RequestInfo;
 #[repr(C)]
 pub(super) struct InFlight {
     /// How many handlers may wait.
-    limit: usize,
+    limit: AtomicUsize,
     /// Lengths of `State::waiting` and `State::queue`, to be looked at without the lock.
     waiting: AtomicUsize,
     queued: AtomicUsize,
@@ -69,7 +69,8 @@ struct Waiting {
 impl InFlight {
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            limit,
+            // `make_room` adds to it.
+            limit: AtomicUsize::new(limit.min(usize::MAX / 2)),
             waiting: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             state: Mutex::default(),
@@ -85,7 +86,19 @@ impl InFlight {
     /// Whether one more handler may wait, as far as can be told without the lock.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) < self.limit
+        self.waiting.load(Ordering::Acquire) < self.limit()
+    }
+
+    #[inline]
+    fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Makes room for one more handler while the value lives: for a handler that waits for other
+    /// requests, which would otherwise wait for room behind it.
+    pub(super) fn make_room(&self) -> Room<'_> {
+        self.limit.fetch_add(1, Ordering::Relaxed);
+        Room(self)
     }
 
     /// Whether a handler waits.
@@ -187,12 +200,21 @@ impl InFlight {
     }
 }
 
+/// Room for one more handler: see [`InFlight::make_room`].
+pub(super) struct Room<'a>(&'a InFlight);
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.limit.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Keeps a request until there is room for its handler. Gives it back if there has come to be room.
 #[cold]
 pub(super) fn queue<O: Operations>(shared: &Hold<O>, request: Request) -> Option<Request> {
     let in_flight = &shared.in_flight;
     let mut state = in_flight.lock();
-    if state.waiting.len() < in_flight.limit {
+    if state.waiting.len() < in_flight.limit() {
         return Some(request);
     }
     if state.closed {
@@ -363,7 +385,7 @@ fn start_queued<O: Operations>(shared: &Hold<O>) {
     while in_flight.queued.load(Ordering::Acquire) > 0 {
         let request = {
             let mut state = in_flight.lock();
-            if state.waiting.len() >= in_flight.limit {
+            if state.waiting.len() >= in_flight.limit() {
                 return;
             }
             let Some((request, _)) = state.queue.pop_front() else {

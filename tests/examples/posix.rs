@@ -16,6 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
@@ -57,6 +58,7 @@ pub(crate) fn check_all(root: &Path) {
         ("sparse", sparse),
         ("allocate", allocate),
         ("holes", holes),
+        ("cached data", cached_data),
         ("copy_file_range", copy_file_range),
         ("unlink", unlink),
         ("unlink while open", unlink_while_open),
@@ -515,6 +517,45 @@ fn holes(dir: &Path) {
     assert_eq!(seek(rustix::fs::SeekFrom::Hole(start + 9)), Ok(end));
     let no_data = seek(rustix::fs::SeekFrom::Data(end));
     assert_eq!(no_data, Err(rustix::io::Errno::NXIO));
+}
+
+/// What the kernel has not written back yet is no hole: cp(1) would leave it out.
+fn cached_data(dir: &Path) {
+    const SIZE: usize = 1_000_000;
+    let mapped = |path: &Path| {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).open(path);
+        let file = file.unwrap();
+        file.set_len(SIZE as u64).unwrap();
+        let mut mapping = common::Mapping::shared(&file, SIZE)?;
+        // Closing a file has the kernel write it back.
+        drop(file);
+        mapping.fill(b'D');
+        Ok::<_, std::io::Error>(mapping)
+    };
+    let (path, written) = (dir.join("mapped"), dir.join("written"));
+    let mapping = mapped(&path);
+    // Not with `direct_io`.
+    if mapping.is_ok() {
+        assert_copy_is_complete(&path, SIZE);
+    }
+    drop(mapping);
+    let file = File::create_new(&written).unwrap();
+    file.set_len(SIZE as u64).unwrap();
+    file.write_all_at(&[b'D'; SIZE], 0).unwrap();
+    assert_copy_is_complete(&written, SIZE);
+    let data = rustix::fs::seek(&file, rustix::fs::SeekFrom::Data(0));
+    assert_eq!(data, Ok(0));
+    let hole = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0));
+    assert_eq!(hole, Ok(SIZE as u64));
+}
+
+/// Asserts that cp(1) copies all of a file that is full of `D`.
+fn assert_copy_is_complete(path: &Path, size: usize) {
+    let elsewhere = common::open_directory();
+    let copy = elsewhere.path().join("copy");
+    crate::program::run(Command::new("cp").arg(path).arg(&copy));
+    assert_same(&fs::read(&copy).unwrap(), &vec![b'D'; size]);
 }
 
 fn copy_file_range(dir: &Path) {

@@ -1,9 +1,16 @@
 //! Operations on ranges of open files.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::io::Seek;
 use std::io::SeekFrom;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use libfuse3::CopyFileRange;
 use libfuse3::Data;
@@ -12,11 +19,16 @@ use libfuse3::Errno;
 use libfuse3::FallocateFlags;
 use libfuse3::FileRef;
 use libfuse3::Inode;
+use libfuse3::Operations;
+use libfuse3::RequestContext;
+use libfuse3::Result;
 use libfuse3::SeekTarget;
+use libfuse3::WriteBuf;
 use rustix::fs::FallocateFlags as Mode;
 
 use crate::common;
 use crate::common::Mounted;
+use crate::common::Recorder;
 use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
@@ -25,6 +37,7 @@ use crate::scripted::Call;
 use crate::scripted::HANDLE;
 use crate::scripted::Scripted;
 use crate::scripted::answer;
+use crate::scripted::dir;
 use crate::scripted::file;
 use crate::scripted::this_caller;
 
@@ -218,6 +231,96 @@ fn without_lseek_a_file_is_all_data() {
     }
     assert_eq!(mounted.ops.count(|call| matches!(call, Call::Lseek(..))), 1);
     assert_quiet();
+}
+
+#[test]
+fn cached_writes_reach_the_file_system_before_lseek() {
+    require_fuse!();
+    const SIZE: usize = 64 * 4096;
+    // With room for one handler, the writes must not wait for that of `lseek`.
+    for max_in_flight in [1, 100] {
+        let mut fs = Scripted::with_file(SIZE as u64).with_writeback(SIZE as u64);
+        let written = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&written);
+        answer!(
+            fs.write = move |_, data| {
+                if counted.fetch_add(data.len() as u64, Ordering::Relaxed) == 0 {
+                    // Longer than handlers wait for notifications.
+                    thread::sleep(Duration::from_millis(200));
+                }
+                Ok(data.len())
+            }
+        );
+        answer!(fs.lseek = move |_, _| Ok(written.load(Ordering::Relaxed)));
+        let mounted = common::mount_with(fs, |builder| builder.max_in_flight(max_in_flight));
+        let file = open(&mounted);
+        file.write_all_at(&[b'x'; SIZE], 0).unwrap();
+        let found = seek(&file, rustix::fs::SeekFrom::Data(0)).unwrap();
+        assert_eq!(found, SIZE as u64);
+        file.write_all_at(&[b'y'; SIZE], 0).unwrap();
+        let found = seek(&file, rustix::fs::SeekFrom::Hole(0)).unwrap();
+        assert_eq!(found, 2 * SIZE as u64);
+        assert_quiet();
+    }
+}
+
+/// Its `write` never replies.
+struct Stuck {
+    writing: Recorder<()>,
+}
+
+impl Operations for Stuck {
+    const ENABLE_WRITEBACK_CACHE: bool = true;
+
+    async fn lookup(&self, _: Inode, _: &OsStr, _: &RequestContext) -> Result<EntryAttributes> {
+        Ok(EntryAttributes {
+            size: 4096,
+            ..file(2)
+        })
+    }
+
+    async fn getattr(
+        &self,
+        inode: Inode,
+        _: Option<FileRef>,
+        _: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        Ok(match inode {
+            Inode::ROOT => dir(1),
+            inode => EntryAttributes {
+                size: 4096,
+                ..file(inode.raw())
+            },
+        })
+    }
+
+    async fn write(&self, _: FileRef, _: u64, _: WriteBuf, _: &RequestContext) -> Result<usize> {
+        self.writing.record(());
+        std::future::pending().await
+    }
+
+    async fn lseek(&self, _: FileRef, _: u64, _: SeekTarget, _: &RequestContext) -> Result<u64> {
+        panic!("called before the write was replied to");
+    }
+}
+
+#[test]
+fn session_ends_while_lseek_waits_for_a_write() {
+    require_fuse!();
+    let stuck = Stuck {
+        writing: Recorder::new(),
+    };
+    let mounted = common::mount_with(stuck, |builder| {
+        builder.shutdown_timeout(Duration::from_millis(10))
+    });
+    let path = mounted.join("file");
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    file.write_all_at(&[b'x'; 4096], 0).unwrap();
+    let client = thread::spawn(move || seek(&file, rustix::fs::SeekFrom::Data(0)));
+    mounted.ops.writing.next();
+    mounted.unmount();
+    client.join().unwrap().unwrap_err();
+    assert_logged(&["requests have not ended in time"]);
 }
 
 // ---- copy_file_range ---------------------------------------------------------------------------

@@ -27,6 +27,7 @@ pub(crate) struct Fs {
     /// What `init` does beside returning this.
     on_init: Box<dyn Fn() -> Result<()> + Send + Sync>,
     on_destroy: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
+    direct_io: bool,
     pub(crate) requests: AtomicUsize,
     pub(crate) destroyed: AtomicBool,
     /// Set when the file system itself is dropped: nothing of the session is left then.
@@ -51,11 +52,18 @@ impl Fs {
             on_lookup: Box::new(move |name| on_lookup(name).boxed()),
             on_init: Box::new(|| Ok(())),
             on_destroy: Box::new(|| Box::pin(std::future::ready(()))),
+            direct_io: true,
             requests: AtomicUsize::new(0),
             destroyed: AtomicBool::new(false),
             dropped: Arc::default(),
             lookups: Recorder::new(),
         }
+    }
+
+    /// The kernel caches contents.
+    pub(crate) fn cached(mut self) -> Self {
+        self.direct_io = false;
+        self
     }
 
     /// Looking up any name never ends.
@@ -148,7 +156,7 @@ impl Operations for Fs {
 
     async fn open(&self, _: Inode, _: OpenFlags, _: &RequestContext) -> Result<FileInfo> {
         Ok(FileInfo {
-            direct_io: true,
+            direct_io: self.direct_io,
             ..FileInfo::default()
         })
     }
@@ -180,5 +188,21 @@ impl Operations for Fs {
         let end = DATA_SIZE.min(start.saturating_add(buf.len()));
         data[start..end].copy_from_slice(&buf[..end - start]);
         Ok(end - start)
+    }
+
+    /// What is not zero is data.
+    async fn lseek(
+        &self,
+        _file: FileRef,
+        offset: u64,
+        target: SeekTarget,
+        _ctx: &RequestContext,
+    ) -> Result<u64> {
+        self.count();
+        let data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |byte: &u8| (*byte != 0) == (target == SeekTarget::Data);
+        let start = DATA_SIZE.min(usize::try_from(offset).unwrap_or(usize::MAX));
+        let found = data[start..].iter().position(is_it);
+        Ok((start + found.ok_or(Errno::ENXIO)?) as u64)
     }
 }

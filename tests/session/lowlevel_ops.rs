@@ -171,6 +171,29 @@ fn c_runs_its_loop() {
 }
 
 #[test]
+fn cached_data_is_written_back_before_lseek_in_a_loop_of_c() {
+    common::require_fuse!();
+    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+    let (ops, session, dir) = mounted(Fs::default().cached(), |builder| builder);
+    // SAFETY: it is the one, and destroyed after `stop`.
+    unsafe { ops.set_session(session.0) };
+    let running = session.start_loop();
+    let file = open(&dir);
+    let mut mapping = common::Mapping::shared(&file, DATA_SIZE).unwrap();
+    mapping.fill(b'D');
+    let data = rustix::fs::seek(&file, rustix::fs::SeekFrom::Data(0));
+    assert_eq!(data, Ok(0));
+    drop((mapping, file));
+    common::unmount(dir.path(), false).unwrap();
+    assert_eq!(running.join().unwrap(), 0);
+    ops.stop();
+    session.unmount();
+    session.destroy();
+    drop(ops);
+    common::assert_quiet();
+}
+
+#[test]
 fn a_panic_costs_one_request() {
     common::require_fuse!();
     let _limit = TimeLimit::new(common::DEFAULT_LIMIT);

@@ -155,12 +155,16 @@ impl<O: Operations> Hold<O> {
     }
 
     pub(super) async fn lseek(self, request: Request, file: FileRef, offset: u64, whence: i32) {
-        let target = match whence {
+        let result = match whence {
             libc::SEEK_DATA => Ok(SeekTarget::Data),
             libc::SEEK_HOLE => Ok(SeekTarget::Hole),
             _ => Err(Errno::EINVAL),
         };
-        let result = match target {
+        let result = match result {
+            Ok(target) => self.write_back(file.inode, offset).await.map(|()| target),
+            Err(errno) => Err(errno),
+        };
+        let result = match result {
             Ok(target) => {
                 let handler = self
                     .operations
@@ -170,6 +174,17 @@ impl<O: Operations> Hold<O> {
             Err(errno) => Err(errno),
         };
         let _ = request.answer(result.map(|found| Sought { found, offset }));
+    }
+
+    /// Has the kernel write back what it has cached of a file, from `offset` on: it does not do so before
+    /// it asks where the data are, and what the file system does not have yet would be taken for a hole.
+    async fn write_back(&self, inode: Inode, offset: u64) -> Result<()> {
+        // The writes, and the reads that lock the same pages, must not queue up behind this request.
+        let _room = self.in_flight.make_room();
+        let result = self.notifier.write_back(inode, offset).await;
+        result.inspect_err(|errno| {
+            log::warn!("cannot have inode {inode} written back, so that lseek fails: {errno}");
+        })
     }
 
     pub(super) async fn copy_file_range(self, request: Request, copy: CopyFileRange) {
