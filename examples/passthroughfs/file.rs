@@ -13,17 +13,22 @@ use libfuse3::Errno;
 use libfuse3::FallocateFlags;
 use libfuse3::LockType;
 use libfuse3::OpenFlags;
+use libfuse3::RequestContext;
 use libfuse3::Result;
 use libfuse3::SeekTarget;
 use libfuse3::WriteBuf;
 use rustix::buffer::spare_capacity;
+use rustix::fs::FileType;
 use rustix::fs::FlockOperation;
+use rustix::fs::Mode;
 use rustix::fs::OFlags;
 use rustix::fs::SeekFrom;
 use rustix::io::ReadWriteFlags;
 
+use crate::caller::Caller;
 use crate::path_fd::PathFd;
 use crate::path_fd::errno;
+use crate::path_fd::permissions;
 
 #[derive(Debug)]
 pub(crate) struct OpenFile {
@@ -91,6 +96,21 @@ impl OpenFile {
         // The buffer may have become larger than it was asked to be.
         data.truncate(size);
         Ok(data)
+    }
+
+    /// Clears the set-user-id and set-group-id bits that the file must not keep when this caller writes.
+    /// For writes that bypass the kernel's cache: before others the kernel sends a `setattr`.
+    pub(crate) fn drop_set_id(&self, ctx: &RequestContext) -> Result<()> {
+        let stat = rustix::fs::fstat(&self.fd).map_err(errno)?;
+        let mode = permissions(stat.st_mode);
+        let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if is_regular && mode.intersects(Mode::SUID | Mode::SGID) {
+            let left = Caller::of(ctx).mode_after_write(mode, stat.st_gid);
+            if left != mode {
+                rustix::fs::fchmod(&self.fd, left).map_err(errno)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes all of `data` at `offset`; less only if that fails on the way.

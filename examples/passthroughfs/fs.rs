@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
@@ -33,10 +34,12 @@ use crate::options::Options;
 use crate::path_fd::PathFd;
 use crate::path_fd::attributes;
 use crate::path_fd::errno;
+use crate::path_fd::is_regular;
 use crate::path_fd::permissions;
 
 /// The extended attributes that hold access control lists.
 const ACL_PREFIX: &str = "system.posix_acl_";
+const ACCESS_ACL: &str = "system.posix_acl_access";
 const DEFAULT_ACL: &str = "system.posix_acl_default";
 
 /// A directory tree, mirrored.
@@ -103,12 +106,17 @@ impl Passthrough {
     /// The answer about an inode.
     fn entry(&self, inode: Inode, stat: &Statx) -> EntryAttributes {
         let stat_ino = self.devices.unique_ino(Key::from(stat).dev, stat.stx_ino);
-        EntryAttributes {
+        let mut entry = EntryAttributes {
             ino: inode,
             stat_ino: Some(stat_ino),
             ..attributes(stat)
         }
-        .with_timeouts(self.options.timeout)
+        .with_timeouts(self.options.timeout);
+        // A write that bypasses the cache may clear the bits without the kernel's knowledge.
+        if is_regular(stat) && entry.mode & (libc::S_ISUID | libc::S_ISGID) != 0 {
+            entry.attr_timeout = Duration::ZERO;
+        }
+        entry
     }
 
     /// The inode called `name`, with one more lookup.
@@ -223,9 +231,14 @@ impl Passthrough {
         self.has_writeback.load(Ordering::Relaxed)
     }
 
+    /// Whether files bypass the kernel's cache.
+    fn is_uncached(&self) -> bool {
+        self.options.cache == Cache::Never || self.options.direct_io
+    }
+
     /// What an open file is told the kernel.
     fn file_info(&self, mut file: OpenFile, inode: Inode, ctx: &RequestContext) -> FileInfo {
-        let uncached = self.options.cache == Cache::Never || self.options.direct_io;
+        let uncached = self.is_uncached();
         if self.options.passthrough {
             let node = self.nodes.get(inode);
             match node.and_then(|node| node.backing(&file, ctx)) {

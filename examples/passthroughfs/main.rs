@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod caller;
 mod credentials;
 mod dir;
 mod file;

@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod caller;
 mod credentials;
 mod dir;
 mod file;

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod caller;
 mod credentials;
 mod dir;
 mod file;

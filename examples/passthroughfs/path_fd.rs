@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
+use libfuse3::RequestContext;
 use libfuse3::Result;
 use libfuse3::SetattrFields;
 use libfuse3::TimeOrNow;
@@ -19,6 +20,7 @@ use libfuse3::XattrFlags;
 use rustix::buffer::spare_capacity;
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
+use rustix::fs::FileType;
 use rustix::fs::Gid;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
@@ -30,6 +32,8 @@ use rustix::fs::Timespec;
 use rustix::fs::Timestamps;
 use rustix::fs::Uid;
 use rustix::path::DecInt;
+
+use crate::caller::Caller;
 
 /// The kernel's limits for the value of an extended attribute and for the list of names.
 const XATTR_SIZE_MAX: usize = 64 * 1024;
@@ -127,6 +131,23 @@ impl PathFd {
         .map_err(errno)
     }
 
+    /// Clears the set-group-id bit of a regular file after a caller outside of `group` has changed
+    /// attributes.
+    ///
+    /// The kernel leaves that to the file system if the group may not execute the file. Before a write it
+    /// then sends a `setattr` without any field.
+    pub(crate) fn drop_set_group_id(&self, group: u32, ctx: &RequestContext) -> Result<()> {
+        let stat = self.stat()?;
+        let mode = permissions(stat.stx_mode.into());
+        if is_regular(&stat) && mode.contains(Mode::SGID) {
+            let left = Caller::of(ctx).mode_after_change(mode, group);
+            if left != mode {
+                self.chmod(left)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Changes all that `fields` ask for. `file` is an open descriptor of this inode, if there is one.
     pub(crate) fn set_attributes(
         &self,
@@ -140,9 +161,7 @@ impl PathFd {
             rustix::fs::chownat(self, "", uid, gid, AtFlags::EMPTY_PATH).map_err(errno)?;
         }
         if let Some(mode) = fields.mode {
-            let number = DecInt::from_fd(self);
-            rustix::fs::chmodat(proc_self_fd()?, number, permissions(mode), AtFlags::empty())
-                .map_err(errno)?;
+            self.chmod(permissions(mode))?;
         }
         if let Some(size) = fields.size {
             match file {
@@ -158,6 +177,11 @@ impl PathFd {
             rustix::fs::utimensat(self, "", &times, AtFlags::EMPTY_PATH).map_err(errno)?;
         }
         Ok(())
+    }
+
+    fn chmod(&self, mode: Mode) -> Result<()> {
+        let number = DecInt::from_fd(self);
+        rustix::fs::chmodat(proc_self_fd()?, number, mode, AtFlags::empty()).map_err(errno)
     }
 
     fn truncate(&self, size: u64) -> Result<()> {
@@ -245,6 +269,10 @@ fn reopen(fd: impl AsFd, flags: OFlags) -> Result<OwnedFd> {
 /// The permission bits of `mode`, without the file type.
 pub(crate) fn permissions(mode: u32) -> Mode {
     Mode::from_raw_mode(mode & 0o7777)
+}
+
+pub(crate) fn is_regular(stat: &Statx) -> bool {
+    FileType::from_raw_mode(stat.stx_mode.into()) == FileType::RegularFile
 }
 
 /// The attributes that `stat` shows of an inode: all but `ino` and the timeouts.

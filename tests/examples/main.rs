@@ -16,6 +16,7 @@ mod memfs_ll;
 mod passthrough_hp;
 mod passthroughfs;
 mod posix;
+mod set_id;
 mod systemd;
 mod tmpfs;
 mod twin;

@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
@@ -23,6 +24,7 @@ use crate::posix;
 use crate::program;
 use crate::program::Program;
 use crate::program::path_of;
+use crate::set_id;
 
 /// A directory and its mirror.
 struct Mirror {
@@ -362,4 +364,67 @@ fn a_value_of_the_connection_that_makes_no_sense_is_named() {
     command.args(["-o", "ro,max_write=much"]);
     let message = program::failure(command.arg(dir.path()).arg(dir.path()));
     assert!(message.contains("max_write=much"), "{message}");
+}
+
+/// All ways that contents take, in all of the mirrors.
+#[test]
+fn set_id_bits_after_a_change_are_those_of_the_source() {
+    common::require_fuse!();
+    common::require_root!();
+    let truth = common::open_directory();
+    common::require!(set_id::is_cleared_without_group_execute(truth.path()));
+    let mut wrong = Vec::new();
+    for (name, options) in [
+        ("passthroughfs", &["-o", "allow_other"][..]),
+        ("passthroughfs", &["-o", "allow_other,cache=never"]),
+        ("passthroughfs", &["-o", "allow_other,cache=always"]),
+        (
+            "passthroughfs",
+            &["-o", "allow_other,cache=always,writeback"],
+        ),
+        ("passthrough_hp", &["-o", "allow_other"]),
+        ("passthrough_hp", &["-o", "allow_other", "--nopassthrough"]),
+        (
+            "passthrough_hp",
+            &["-o", "allow_other", "--nopassthrough", "--nosplice"],
+        ),
+        (
+            "passthrough_hp",
+            &["-o", "allow_other", "--nopassthrough", "--nocache"],
+        ),
+        (
+            "passthrough_hp",
+            &["-o", "allow_other", "--nopassthrough", "--direct-io"],
+        ),
+        ("passthrough_ll", &["-o", "allow_other,xattr"]),
+        ("passthrough_ll", &["-o", "allow_other,xattr,cache=never"]),
+        ("passthrough_ll", &["-o", "allow_other,xattr,cache=always"]),
+        ("passthrough_ll", &["-o", "allow_other,xattr,writeback"]),
+    ] {
+        let source = common::open_directory();
+        let mut command = Command::new(path_of(name));
+        command.args(options);
+        match name {
+            "passthrough_ll" => {
+                let mut option = std::ffi::OsString::from("-osource=");
+                option.push(source.path());
+                command.arg(option)
+            }
+            _ => command.arg(source.path()),
+        };
+        let program = Program::start_command(name, command, Duration::from_secs(120));
+        let found = set_id::differences(truth.path(), program.path(), Some(source.path()));
+        wrong.extend(
+            found
+                .iter()
+                .map(|line| format!("{name} {options:?}: {line}")),
+        );
+        program.unmount();
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} cases:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

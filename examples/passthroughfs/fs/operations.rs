@@ -41,6 +41,7 @@ use rustix::fs::FileType;
 use rustix::fs::OFlags;
 use rustix::fs::RenameFlags;
 
+use super::ACCESS_ACL;
 use super::ACL_PREFIX;
 use super::Passthrough;
 use crate::dir::Directory;
@@ -137,11 +138,21 @@ impl Operations for Passthrough {
         inode: Inode,
         fields: SetattrFields,
         file: Option<FileRef>,
-        _ctx: &RequestContext,
+        ctx: &RequestContext,
     ) -> Result<EntryAttributes> {
         let fd = self.fd(inode)?;
         let file = file.map(|file| self.files.get(file.fh)).transpose()?;
+        let changes_times_alone =
+            fields.size.is_none() && (fields.atime.is_some() || fields.mtime.is_some());
+        // If the group changes, membership in the old one counts.
+        let group = match changes_times_alone {
+            true => None,
+            false => Some(fd.stat()?.stx_gid),
+        };
         fd.set_attributes(&fields, file.as_ref().map(|file| file.as_fd()))?;
+        if let Some(group) = group {
+            fd.drop_set_group_id(group, ctx)?;
+        }
         Ok(self.entry(inode, &fd.stat()?))
     }
 
@@ -319,13 +330,17 @@ impl Operations for Passthrough {
         file: FileRef,
         offset: u64,
         data: WriteBuf,
-        _ctx: &RequestContext,
+        ctx: &RequestContext,
     ) -> Result<usize> {
         // With the writeback cache the kernel has found the end of the file by itself.
         let append = file.flags.contains(OpenFlags::APPEND)
             && !data.is_from_cache()
             && !self.has_writeback();
         let file = self.files.get(file.fh)?;
+        // Before it writes to its cache, the kernel sends a `setattr`.
+        if self.is_uncached() && !data.is_from_cache() {
+            file.drop_set_id(ctx)?;
+        }
         match append {
             false => file.write(offset, data),
             true => file.append(&data),
@@ -490,9 +505,14 @@ impl Operations for Passthrough {
         name: &OsStr,
         value: &[u8],
         flags: XattrFlags,
-        _ctx: &RequestContext,
+        ctx: &RequestContext,
     ) -> Result<()> {
-        self.fd_for_xattr(inode)?.set_xattr(name, value, flags)
+        let fd = self.fd_for_xattr(inode)?;
+        fd.set_xattr(name, value, flags)?;
+        if name == ACCESS_ACL {
+            fd.drop_set_group_id(fd.stat()?.stx_gid, ctx)?;
+        }
+        Ok(())
     }
 
     async fn getxattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<Vec<u8>> {
