@@ -607,7 +607,9 @@ pub trait Operations: Send + Sync + 'static {
     ///
     /// About `sleep` see [`setlk`](Self::setlk); a lock that is in the way is [`Errno::EAGAIN`]
     /// without it. The lock ends with the open file: then [`release`](Self::release) has
-    /// [`ReleaseFlags::FLOCK_RELEASE`]. Asked for only with
+    /// [`ReleaseFlags::FLOCK_RELEASE`]. `close(2)` does not wait for that: a program that closes the file and
+    /// locks it again at once may be early. [`flush`](Self::flush), which `close` waits for, must not
+    /// unlock, as the open file may have other descriptors. Asked for only with
     /// [`Capabilities::FLOCK_LOCKS`](crate::Capabilities::FLOCK_LOCKS).
     fn flock(
         &self,

@@ -5,6 +5,8 @@ use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use libfuse3::BackingFile;
 use libfuse3::BackingId;
@@ -35,6 +37,10 @@ pub(crate) struct OpenFile {
     fd: Arc<OwnedFd>,
     /// For the kernel to keep it.
     backing: Option<Arc<BackingFile>>,
+    /// Whether a lock on the source file is held.
+    is_locked: AtomicBool,
+    /// Whether a descriptor of the caller's was closed while it was.
+    is_closed_locked: AtomicBool,
 }
 
 impl AsFd for OpenFile {
@@ -48,6 +54,8 @@ impl From<OwnedFd> for OpenFile {
         Self {
             fd: Arc::new(fd),
             backing: None,
+            is_locked: AtomicBool::new(false),
+            is_closed_locked: AtomicBool::new(false),
         }
     }
 }
@@ -171,11 +179,24 @@ impl OpenFile {
             LockType::Exclusive => FlockOperation::NonBlockingLockExclusive,
             LockType::Unlock => FlockOperation::Unlock,
         };
-        rustix::fs::flock(&self.fd, operation).map_err(errno)
+        rustix::fs::flock(&self.fd, operation).map_err(errno)?;
+        let is_locked = lock_type != LockType::Unlock;
+        self.is_locked.store(is_locked, Ordering::Relaxed);
+        self.is_closed_locked.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// What closing the source file says, as that is where some file systems tell of lost data.
+    /// Whether the last descriptor may be closed already, and the lock about to be released with it.
+    pub(crate) fn may_be_about_to_unlock(&self) -> bool {
+        self.is_closed_locked.load(Ordering::Relaxed)
+    }
+
+    /// Reports what closing the source file reports: some file systems tell of lost data there.
+    ///
+    /// The lock stays: other descriptors of the open file may be left.
     pub(crate) fn flush(&self) -> Result<()> {
+        let is_locked = self.is_locked.load(Ordering::Relaxed);
+        self.is_closed_locked.store(is_locked, Ordering::Relaxed);
         let duplicate = rustix::io::fcntl_dupfd_cloexec(&self.fd, 0).map_err(errno)?;
         nix::unistd::close(duplicate)
             .map_err(|error| Errno::from_raw(error as i32).unwrap_or(Errno::EIO))

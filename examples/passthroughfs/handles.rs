@@ -40,6 +40,12 @@ impl<T> Handles<T> {
         open.get(&handle).cloned().ok_or(Errno::EBADF)
     }
 
+    /// Whether there is a value for which `condition` holds.
+    pub(crate) fn any(&self, condition: impl Fn(&T) -> bool) -> bool {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.values().any(|value| condition(value))
+    }
+
     pub(crate) fn remove(&self, handle: FileHandle) -> Option<Arc<T>> {
         // The lock is gone before the value is: its end may take a while.
         self.open

@@ -366,6 +366,58 @@ fn a_value_of_the_connection_that_makes_no_sense_is_named() {
     assert!(message.contains("max_write=much"), "{message}");
 }
 
+#[test]
+fn close_without_free_descriptors_succeeds() {
+    common::require_fuse!();
+    let source = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]);
+    command.arg(path_of("passthroughfs")).arg(source.path());
+    let program = Program::start_command("passthroughfs", command, common::DEFAULT_LIMIT);
+    let mut files = Vec::new();
+    // As many as the program can have open.
+    let error = loop {
+        match File::create(program.join("file")) {
+            Ok(file) => files.push(file),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+    for mut file in files {
+        file.write_all(b"contents").unwrap();
+        nix::unistd::close(file).unwrap();
+    }
+    assert_eq!(fs::read(source.path().join("file")).unwrap(), b"contents");
+    program.unmount();
+}
+
+#[test]
+fn flock_after_close_finds_the_file_unlocked() {
+    common::require_fuse!();
+    let mirror = Mirror::new(&[]);
+    let path = mirror.program.join("file");
+    for _ in 0..2000 {
+        let file = File::create(&path).unwrap();
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+    }
+    mirror.program.unmount();
+}
+
+#[test]
+fn flock_outlives_the_close_of_a_duplicate() {
+    common::require_fuse!();
+    let mirror = Mirror::new(&[]);
+    let path = mirror.program.join("file");
+    let file = File::create(&path).unwrap();
+    rustix::fs::flock(&file, FlockOperation::LockExclusive).unwrap();
+    drop(file.try_clone().unwrap());
+    let other = File::create(&path).unwrap();
+    let refused = rustix::fs::flock(&other, FlockOperation::NonBlockingLockExclusive);
+    assert_eq!(refused, Err(rustix::io::Errno::AGAIN));
+    drop((file, other));
+    mirror.program.unmount();
+}
+
 /// All ways that contents take, in all of the mirrors.
 #[test]
 fn set_id_bits_after_a_change_are_those_of_the_source() {

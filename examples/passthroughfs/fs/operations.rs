@@ -348,15 +348,27 @@ impl Operations for Passthrough {
     }
 
     async fn flush(&self, file: FileRef, _ctx: &RequestContext) -> Result<()> {
-        self.files.get(file.fh)?.flush()
+        let file = self.files.get(file.fh)?;
+        match file.flush() {
+            // Out of descriptors. A sync reports the same without one.
+            Err(Errno::EMFILE | Errno::ENFILE) => {
+                smol::unblock(move || file::sync(&*file, true)).await
+            }
+            result => result,
+        }
     }
 
     async fn release(
         &self,
         file: FileRef,
-        _flags: ReleaseFlags,
+        flags: ReleaseFlags,
         _ctx: &RequestContext,
     ) -> Result<()> {
+        // In this order: see `flock`.
+        if flags.contains(ReleaseFlags::FLOCK_RELEASE) {
+            let file = self.files.get(file.fh);
+            let _ = file.and_then(|file| file.lock(LockType::Unlock));
+        }
         self.files.remove(file.fh);
         Ok(())
     }
@@ -407,8 +419,18 @@ impl Operations for Passthrough {
         let mut pause = LOCK_PAUSE;
         loop {
             match file.lock(lock_type) {
-                Err(Errno::EAGAIN) if sleep => (),
+                Err(Errno::EAGAIN) => (),
                 result => return result,
+            }
+            if !sleep {
+                // The kernel does not wait for the release that unlocks a closed file. So the lock in the way
+                // may be that of a file which the caller has closed already.
+                let is_waiting =
+                    pause < LONGEST_LOCK_PAUSE && self.files.any(OpenFile::may_be_about_to_unlock);
+                match file.lock(lock_type) {
+                    Err(Errno::EAGAIN) if is_waiting => (),
+                    result => return result,
+                }
             }
             // To wait in the source would take a thread for each waiter, which nothing could interrupt.
             let timer = smol::Timer::after(pause);
