@@ -643,6 +643,10 @@ pub trait Operations: Send + Sync + 'static {
     /// behind this entry: any number but 0 that stays right while entries come and go. The first
     /// call has `start_id` 0; no entry added means the end. `.` and `..` may be left out.
     ///
+    /// A program may add or rename an entry for each one that it is shown, so a listing ends only if
+    /// new entries come before those that were shown: number them downwards, for example. An entry
+    /// that is renamed within its directory keeps its number. The example `tmpfs` does both.
+    ///
     /// The lookup count of each entry that `add` accepted grows by one, except `.` and `..`. Where
     /// the kernel asks for names only, the library takes those counts back with a `forget`.
     #[doc(alias = "readdirplus")]

@@ -10,10 +10,13 @@ use libfuse3::Errno;
 use libfuse3::Inode;
 use libfuse3::Result;
 
-/// Where `readdir` goes on behind `.`, `..`, and the first entry. NFS keeps 0, 1 and 2 for itself.
+/// Where `readdir` continues after `.` and `..`. NFS keeps 0, 1 and 2 for itself.
 pub(crate) const COOKIE_DOT: u64 = 3;
 pub(crate) const COOKIE_DOT_DOT: u64 = 4;
-const COOKIE_FIRST: u64 = 5;
+/// The first cookie of an entry. Programs whose `off_t` has 32 bits cannot list larger ones.
+const COOKIE_FIRST: u64 = i32::MAX as u64;
+/// The cookie after the last one of 32 bits.
+const COOKIE_FIRST_LARGE: u64 = i64::MAX as u64;
 
 /// All directories that have not been removed.
 pub(crate) struct Tree {
@@ -22,8 +25,10 @@ pub(crate) struct Tree {
 
 /// A directory's entries, but for `.` and `..`.
 ///
-/// Each has a number, its cookie, which grows from entry to entry and is never used again: a `readdir`
-/// that goes on behind a cookie misses and repeats nothing, whatever came and went in between.
+/// Each entry has a cookie, which is smaller than those of all earlier entries and never used again. A
+/// listing goes from small cookies to large ones: the newest entry comes first, as in the kernel's tmpfs.
+/// An entry that is added meanwhile lies behind the reader of the listing, so each listing ends. A name
+/// that stays keeps its cookie, so each listing has it exactly once.
 pub(crate) struct Directory {
     pub(crate) parent: Inode,
     entries: BTreeMap<u64, (Arc<OsStr>, Inode)>,
@@ -102,8 +107,7 @@ impl Directory {
         self.entries.get(cookie).map(|(_, inode)| *inode)
     }
 
-    /// Makes `name` lead to `inode`. A name that exists keeps its place, so that no `readdir` in
-    /// progress can miss it.
+    /// Makes `name` lead to `inode`. A name that exists keeps its cookie.
     pub(crate) fn set(&mut self, name: &OsStr, inode: Inode) {
         if let Some(cookie) = self.cookies.get(name)
             && let Some(entry) = self.entries.get_mut(cookie)
@@ -114,7 +118,29 @@ impl Directory {
         let name = Arc::<OsStr>::from(name);
         self.cookies.insert(Arc::clone(&name), self.next_cookie);
         self.entries.insert(self.next_cookie, (name, inode));
-        self.next_cookie += 1;
+        // Unique and decreasing in both ranges: a listing that gets from the small to the large cookies
+        // still has only old entries ahead of it.
+        self.next_cookie = match self.next_cookie - 1 {
+            COOKIE_DOT_DOT => COOKIE_FIRST_LARGE,
+            next => next,
+        };
+    }
+
+    /// Renames an entry within the directory. A name that exists keeps its cookie and is replaced. A new
+    /// name gets the cookie of the old one, so that a listing shows the entry once.
+    pub(crate) fn rename(&mut self, name: &OsStr, new_name: &OsStr) {
+        let Some(cookie) = self.cookies.remove(name) else {
+            return;
+        };
+        let Some((_, inode)) = self.entries.remove(&cookie) else {
+            return;
+        };
+        if self.cookies.contains_key(new_name) {
+            return self.set(new_name, inode);
+        }
+        let new_name = Arc::<OsStr>::from(new_name);
+        self.cookies.insert(Arc::clone(&new_name), cookie);
+        self.entries.insert(cookie, (new_name, inode));
     }
 
     pub(crate) fn remove(&mut self, name: &OsStr) {
@@ -123,7 +149,7 @@ impl Directory {
         }
     }
 
-    /// The entries behind a cookie, each with its own.
+    /// The entries after a cookie, each with its own.
     pub(crate) fn after(&self, cookie: u64) -> impl Iterator<Item = (u64, &OsStr, Inode)> {
         let entries = self
             .entries
@@ -147,23 +173,63 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn a_listing_goes_on_where_it_stopped_whatever_happened_meanwhile() {
+    fn directory(names: &[&str]) -> Directory {
         let mut directory = Directory::new(Inode::ROOT);
-        for (inode, text) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        for (inode, text) in names.iter().enumerate() {
             directory.set(name(text), Inode(inode as u64));
         }
-        let (behind_b, ..) = directory.after(0).nth(1).unwrap();
+        directory
+    }
+
+    #[test]
+    fn listing_continues_after_a_cookie_whose_entry_is_gone() {
+        let mut directory = directory(&["d", "c", "b", "a"]);
+        let (after_b, ..) = directory.after(0).nth(1).unwrap();
         directory.remove(name("a"));
         directory.remove(name("b"));
         directory.set(name("a"), Inode(10));
         directory.set(name("d"), Inode(11));
-        assert_eq!(
-            listing(&directory, behind_b),
-            [("c", 2), ("d", 11), ("a", 10)]
-        );
+        assert_eq!(listing(&directory, after_b), [("c", 1), ("d", 11)]);
+        assert_eq!(listing(&directory, 0), [("a", 10), ("c", 1), ("d", 11)]);
         assert_eq!(directory.get(name("b")), None);
         assert_eq!(directory.len(), 3);
+    }
+
+    #[test]
+    fn entry_renamed_within_its_directory_keeps_its_cookie() {
+        let mut directory = directory(&["c", "b", "a"]);
+        let (after_a, ..) = directory.after(0).next().unwrap();
+        directory.rename(name("a"), name("seen"));
+        directory.rename(name("b"), name("ahead"));
+        assert_eq!(listing(&directory, after_a), [("ahead", 1), ("c", 0)]);
+        assert_eq!(listing(&directory, 0)[0], ("seen", 2));
+        // A name that is replaced stays.
+        directory.rename(name("seen"), name("c"));
+        assert_eq!(listing(&directory, after_a), [("ahead", 1), ("c", 2)]);
+        directory.rename(name("missing"), name("new"));
+        assert_eq!(directory.len(), 2);
+    }
+
+    #[test]
+    fn listing_ends_when_the_small_cookies_are_used_up() {
+        let mut directory = directory(&["old"]);
+        directory.next_cookie = COOKIE_DOT_DOT + 1;
+        directory.set(name("last of 32 bits"), Inode(1));
+        directory.set(name("large"), Inode(2));
+        directory.set(name("larger"), Inode(3));
+        let all = ["last of 32 bits", "old", "larger", "large"];
+        let listed = listing(&directory, COOKIE_DOT_DOT);
+        assert!(listed.iter().map(|(name, _)| *name).eq(all), "{listed:?}");
+        let (after_old, ..) = directory.after(0).nth(1).unwrap();
+        assert_eq!(
+            listing(&directory, after_old),
+            [("larger", 3), ("large", 2)]
+        );
+        assert!(
+            directory
+                .after(0)
+                .all(|(cookie, ..)| i64::try_from(cookie).is_ok())
+        );
     }
 
     #[test]

@@ -149,11 +149,15 @@ impl Tmpfs {
             _ if whiteout => (Some(self.add_whiteout(&mut tree, parent, ctx)?), false),
             _ => (None, false),
         };
-        match left {
-            Some(inode) => tree.get_mut(parent)?.set(name, inode),
-            None => tree.get_mut(parent)?.remove(name),
+        if left.is_none() && parent == new_parent {
+            tree.get_mut(parent)?.rename(name, new_name);
+        } else {
+            match left {
+                Some(inode) => tree.get_mut(parent)?.set(name, inode),
+                None => tree.get_mut(parent)?.remove(name),
+            }
+            tree.get_mut(new_parent)?.set(new_name, moved.inode);
         }
-        tree.get_mut(new_parent)?.set(new_name, moved.inode);
         tree.moved(moved.inode, new_parent);
         moved.renamed(now);
         if let Some(target) = &target {

@@ -35,6 +35,9 @@ use libfuse3::WriteBuf;
 use super::Watch;
 use super::attributes;
 
+/// The cookie that an inode with the number 0 would have.
+const FIRST_COOKIE: u64 = i64::MAX as u64;
+
 /// What a handler was called with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
@@ -409,15 +412,16 @@ impl Operations for MemFs {
     ) -> Result<()> {
         let mut state = self.lock();
         let children = &state.node(dir.inode)?.children;
-        let by_number: BTreeMap<_, _> = children
+        // The newest first: a listing ends even if each entry that it shows leads to a new one.
+        let by_cookie: BTreeMap<_, _> = children
             .iter()
-            .map(|(name, inode)| (*inode, name.clone()))
-            .filter(|(inode, _)| inode.raw() > start_id)
+            .map(|(name, inode)| (FIRST_COOKIE - inode.raw(), (*inode, name.clone())))
+            .filter(|(cookie, _)| *cookie > start_id)
             .collect();
-        for (inode, name) in by_number {
+        for (cookie, (inode, name)) in by_cookie {
             let node = state.node(inode)?;
             let attr = node.attr.clone().with_timeouts(self.timeout);
-            if !reply.add(&name, &attr, inode.raw()) {
+            if !reply.add(&name, &attr, cookie) {
                 break;
             }
             node.nlookup += 1;

@@ -12,6 +12,7 @@ mod hello;
 mod hello_ll_uds;
 mod io_uring;
 mod libfuse;
+mod listing;
 mod memfs_ll;
 mod passthrough_hp;
 mod passthroughfs;

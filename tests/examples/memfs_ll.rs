@@ -41,10 +41,10 @@ fn files_directories_and_links() {
     fs::rename(&file, memfs.join("renamed")).unwrap();
     let linked = fs::metadata(memfs.join("link")).unwrap();
     assert_eq!((linked.ino(), linked.nlink()), (stat.ino(), 2));
-    // In the order in which they came, without `.` and `..`.
+    // The newest first, without `.` and `..`.
     let mut list = Command::new("ls");
     let listed = run(list.arg("-f").arg(memfs.path()));
-    assert_eq!(listed, "directory\nlink\nrenamed\n");
+    assert_eq!(listed, "renamed\nlink\ndirectory\n");
 
     fs::write(memfs.join("other"), "other").unwrap();
     fs::rename(memfs.join("other"), memfs.join("link")).unwrap();
