@@ -40,6 +40,9 @@ const XATTR_SIZE_MAX: usize = 64 * 1024;
 /// Most values fit in here.
 const XATTR_SIZE_USUAL: usize = 512;
 
+/// The types of file systems that may be stacked on another: overlayfs, eCryptfs, FUSE (linux/magic.h).
+const STACKED: [rustix::fs::FsWord; 3] = [0x794c_7630, 0xf15f, 0x6573_5546];
+
 /// The answer for a system call that failed.
 pub(crate) fn errno(error: rustix::io::Errno) -> Errno {
     Errno::from_raw(error.raw_os_error()).unwrap_or(Errno::EIO)
@@ -104,6 +107,12 @@ impl PathFd {
     fn statx(&self, sync: AtFlags, more: StatxFlags) -> Result<Statx> {
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID | more;
         rustix::fs::statx(self, "", AtFlags::EMPTY_PATH | sync, wanted).map_err(errno)
+    }
+
+    /// Whether the inode's file system passes reads and writes on to another one, or may do so.
+    pub(crate) fn is_on_stacked_file_system(&self) -> Result<bool> {
+        let stat = rustix::fs::fstatfs(self).map_err(errno)?;
+        Ok(STACKED.contains(&stat.f_type))
     }
 
     /// Opens the inode itself. Not for symbolic links.

@@ -1,5 +1,6 @@
 //! libfuse's `passthrough_hp`, as a script sees it.
 
+use std::ffi::CString;
 use std::fs;
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -8,7 +9,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 use std::process::Output;
+use std::thread;
 
+use rustix::mount::MountFlags;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -279,4 +282,56 @@ fn signals_unmount_it() {
     );
     program::unmount(program.path());
     assert!(program.join_process().success());
+}
+
+/// A mount of overlayfs that goes away by itself.
+struct Overlay(TempDir);
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        let unmounted = common::unmount(self.0.path(), true);
+        if !thread::panicking() {
+            unmounted.unwrap();
+        }
+    }
+}
+
+#[test]
+fn overlayfs_takes_the_mirror_for_its_upper_layer() {
+    common::require_fuse!();
+    common::require_root!();
+    let (program, source) = mirror(&[]);
+    let lower = tempfile::tempdir().unwrap();
+    fs::write(lower.path().join("file"), "lower").unwrap();
+    for name in ["upper", "work"] {
+        fs::create_dir(program.join(name)).unwrap();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.path().display(),
+        program.join("upper").display(),
+        program.join("work").display()
+    );
+    let options = CString::new(options).unwrap();
+    let flags = MountFlags::empty();
+    match rustix::mount::mount("overlay", dir.path(), "overlay", flags, options.as_c_str()) {
+        Err(rustix::io::Errno::NODEV) => {
+            program.unmount();
+            return common::skip("this kernel has no overlayfs");
+        }
+        result => result.expect("overlayfs on the mirror"),
+    }
+    let overlay = Overlay(dir);
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(overlay.0.path().join("file"))
+        .unwrap();
+    file.write_all(b" and upper").unwrap();
+    drop(file);
+    fs::remove_file(lower.path().join("file")).unwrap();
+    drop(overlay);
+    program::unmount(program.path());
+    let upper = fs::read_to_string(source.path().join("upper/file")).unwrap();
+    assert_eq!(upper, "lower and upper");
 }

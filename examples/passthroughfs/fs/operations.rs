@@ -72,8 +72,10 @@ impl Operations for Passthrough {
         }
         if self.options.passthrough && conn.capable().contains(Capabilities::PASSTHROUGH) {
             conn.want(Capabilities::PASSTHROUGH)?;
-            // The source may be on overlayfs.
-            conn.set_max_backing_stack_depth(1)?;
+            // Not otherwise: the kernel then refuses to stack an overlayfs on the mirror.
+            if self.fd(Inode::ROOT)?.is_on_stacked_file_system()? {
+                conn.set_max_backing_stack_depth(1)?;
+            }
             self.has_writeback.store(false, Ordering::Relaxed);
         }
         if self.has_writeback() {
