@@ -61,8 +61,8 @@ impl AsFd for Directory {
 }
 
 impl Directory {
-    pub(crate) fn open(inode: &PathFd) -> Result<Self> {
-        let fd = inode.reopen(OFlags::RDONLY | OFlags::DIRECTORY)?;
+    pub(crate) fn open(inode: &PathFd, more_flags: OFlags) -> Result<Self> {
+        let fd = inode.reopen(OFlags::RDONLY | OFlags::DIRECTORY | more_flags)?;
         Ok(Self {
             fd,
             stream: Mutex::default(),

@@ -61,13 +61,12 @@ impl From<OwnedFd> for OpenFile {
 }
 
 impl OpenFile {
-    /// Opens a file.
-    pub(crate) fn open(inode: &PathFd, flags: OpenFlags, writeback: bool) -> Result<Self> {
-        let wanted = source_flags(flags, writeback);
-        let fd = match inode.reopen(wanted) {
+    /// Opens a file that a program opens with `flags`, with `source_flags`.
+    pub(crate) fn open(inode: &PathFd, flags: OpenFlags, source_flags: OFlags) -> Result<Self> {
+        let fd = match inode.reopen(source_flags) {
             // A file with the attribute `a` can be opened for appending only.
             Err(Errno::EPERM) if flags.contains(OpenFlags::APPEND) => {
-                inode.reopen(wanted | OFlags::APPEND)
+                inode.reopen(source_flags | OFlags::APPEND)
             }
             result => result,
         }?;

@@ -18,13 +18,16 @@ use libfuse3::FileInfo;
 use libfuse3::Forget;
 use libfuse3::Inode;
 use libfuse3::InodeTable;
+use libfuse3::OpenFlags;
 use libfuse3::RequestContext;
 use libfuse3::Result;
+use rustix::fs::OFlags;
 use rustix::fs::Statx;
 
 use crate::credentials::Credentials;
 use crate::dir::DirEntry;
 use crate::dir::Directory;
+use crate::file;
 use crate::file::OpenFile;
 use crate::handles::Handles;
 use crate::node::Key;
@@ -231,6 +234,19 @@ impl Passthrough {
         self.has_writeback.load(Ordering::Relaxed)
     }
 
+    /// `O_NOATIME`, if reading the mirror changes no time of access of the source.
+    fn atime_flag(&self) -> OFlags {
+        match self.options.noatime {
+            true => OFlags::NOATIME,
+            false => OFlags::empty(),
+        }
+    }
+
+    /// The flags to open the source with, for a file that a program opens with `flags`.
+    fn source_flags(&self, flags: OpenFlags) -> OFlags {
+        file::source_flags(flags, self.has_writeback()) | self.atime_flag()
+    }
+
     /// Whether files bypass the kernel's cache.
     fn is_uncached(&self) -> bool {
         self.options.cache == Cache::Never || self.options.direct_io
@@ -239,7 +255,8 @@ impl Passthrough {
     /// What an open file is told the kernel.
     fn file_info(&self, mut file: OpenFile, inode: Inode, ctx: &RequestContext) -> FileInfo {
         let uncached = self.is_uncached();
-        if self.options.passthrough {
+        // The kernel would change the time of access.
+        if self.options.passthrough && !self.options.noatime {
             let node = self.nodes.get(inode);
             match node.and_then(|node| node.backing(&file, ctx)) {
                 Ok(backing) => file.set_backing(backing),

@@ -32,6 +32,14 @@ pub(crate) struct Options {
     pub(crate) splice: bool,
     /// Whether files bypass the kernel's cache.
     pub(crate) direct_io: bool,
+    /// Whether the source's times of access stay as they are.
+    pub(crate) noatime: bool,
+}
+
+/// Whether the mount options say that reading changes no time of access.
+pub(crate) fn leaves_atime(options: &MountOptions) -> bool {
+    let is_on = |on, off| options.get(on).is_some() && options.get(off).is_none();
+    is_on("noatime", "atime") || is_on("ro", "rw")
 }
 
 #[allow(dead_code, reason = "each of the three programs has its own")]
@@ -89,6 +97,7 @@ impl Options {
             passthrough: false,
             splice: false,
             direct_io: false,
+            noatime: leaves_atime(options),
         })
     }
 }

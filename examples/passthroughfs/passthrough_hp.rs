@@ -147,7 +147,7 @@ impl Line {
             .any(|switch| self.has(switch))
     }
 
-    fn options(&self) -> Options {
+    fn options(&self, mount_options: &MountOptions) -> Options {
         let caches = !self.has("nocache");
         Options {
             cache: match caches {
@@ -164,6 +164,7 @@ impl Line {
             passthrough: !self.has("nopassthrough"),
             splice: !self.has("nosplice"),
             direct_io: self.has("direct-io"),
+            noatime: options::leaves_atime(mount_options),
         }
     }
 
@@ -211,10 +212,12 @@ fn mirror(line: &Line) -> Result<ExitReason, Box<dyn Error>> {
         false => line.threads.unwrap_or(THREADS),
     };
     let mountpoint = PathBuf::from(mountpoint);
-    let builder = source::mirror(source.as_os_str(), Some(&mountpoint), line.options())?
+    let mount_options = line.mount_options(&source);
+    let options = line.options(&mount_options);
+    let builder = source::mirror(source.as_os_str(), Some(&mountpoint), options)?
         .reader_threads(threads)
         .clone_fd(line.has("clone-fd"))
-        .options(line.mount_options(&source))
+        .options(mount_options)
         .handle_signals(true);
     let mut session = builder.mount(mountpoint)?;
     if !line.is_in_foreground() {

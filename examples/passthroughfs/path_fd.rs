@@ -116,8 +116,15 @@ impl PathFd {
     }
 
     /// Opens the inode itself. Not for symbolic links.
+    ///
+    /// `O_NOATIME` is granted to the owner and to root, and left out for others.
     pub(crate) fn reopen(&self, flags: OFlags) -> Result<OwnedFd> {
-        reopen(self, flags)
+        match reopen(self, flags) {
+            Err(Errno::EPERM) if flags.contains(OFlags::NOATIME) => {
+                reopen(self, flags - OFlags::NOATIME)
+            }
+            result => result,
+        }
     }
 
     /// The target of a symbolic link.

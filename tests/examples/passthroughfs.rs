@@ -17,6 +17,8 @@ use rustix::fs::CWD;
 use rustix::fs::FlockOperation;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
+use rustix::fs::Timespec;
+use rustix::fs::Timestamps;
 use tempfile::TempDir;
 
 use crate::common;
@@ -416,6 +418,49 @@ fn flock_outlives_the_close_of_a_duplicate() {
     assert_eq!(refused, Err(rustix::io::Errno::AGAIN));
     drop((file, other));
     mirror.program.unmount();
+}
+
+#[test]
+fn reading_with_noatime_or_ro_leaves_atime_of_the_source() {
+    common::require_fuse!();
+    let old = Timespec {
+        tv_sec: 1_000_000_000,
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: old,
+        last_modification: old,
+    };
+    // Whether reading in the mirror changes times of access in the source.
+    let changes = |name: &str, options: &[&str]| {
+        let source = tempfile::tempdir().unwrap();
+        let directory = source.path().join("directory");
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("file"), "contents").unwrap();
+        let sources = [&directory, &directory.join("file")];
+        for path in sources {
+            rustix::fs::utimensat(CWD, path, &times, AtFlags::empty()).unwrap();
+        }
+        let arguments = options.iter().map(Path::new).chain([source.path()]);
+        let program = Program::start(name, arguments);
+        let names = libfuse3::listdir(program.join("directory")).unwrap();
+        assert_eq!(names, ["file"]);
+        let read = fs::read_to_string(program.join("directory/file"));
+        assert_eq!(read.unwrap(), "contents");
+        program.unmount();
+        sources.map(|path| fs::metadata(path).unwrap().atime() != old.tv_sec)
+    };
+    if changes("passthroughfs", &[]) != [true, true] {
+        return common::skip("the source keeps no times of access");
+    }
+    for name in ["passthroughfs", "passthrough_hp"] {
+        for options in ["noatime", "ro"] {
+            let found = changes(name, &["-o", options]);
+            assert_eq!(found, [false, false], "{name} -o {options}");
+        }
+    }
+    let found = changes("passthroughfs", &["-o", "noatime,atime"]);
+    assert_eq!(found, [true, true]);
 }
 
 /// All ways that contents take, in all of the mirrors.

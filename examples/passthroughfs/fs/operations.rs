@@ -266,7 +266,7 @@ impl Operations for Passthrough {
 
     async fn open(&self, inode: Inode, flags: OpenFlags, ctx: &RequestContext) -> Result<FileInfo> {
         let fd = self.fd(inode)?;
-        let file = OpenFile::open(&fd, flags, self.has_writeback())?;
+        let file = OpenFile::open(&fd, flags, self.source_flags(flags))?;
         Ok(self.file_info(file, inode, ctx))
     }
 
@@ -281,8 +281,7 @@ impl Operations for Passthrough {
         let parent = self.nodes.get(parent)?;
         let parent_fd = parent.fd()?;
         let permissions = self.new_permissions(&parent_fd, mode, ctx);
-        let source_flags =
-            file::source_flags(flags, self.has_writeback()) | OFlags::CREATE | OFlags::EXCL;
+        let source_flags = self.source_flags(flags) | OFlags::CREATE | OFlags::EXCL;
         let created = self.credentials.as_caller(ctx, || {
             rustix::fs::openat(&*parent_fd, name, source_flags, permissions)
         });
@@ -305,7 +304,7 @@ impl Operations for Passthrough {
     ) -> Result<(FileInfo, EntryAttributes)> {
         let parent = self.fd(parent)?;
         let permissions = self.new_permissions(&parent, mode, ctx);
-        let source_flags = file::source_flags(flags, self.has_writeback()) | OFlags::TMPFILE;
+        let source_flags = self.source_flags(flags) | OFlags::TMPFILE;
         let fd = self.credentials.as_caller(ctx, || {
             rustix::fs::openat(&*parent, ".", source_flags, permissions)
         })?;
@@ -451,7 +450,7 @@ impl Operations for Passthrough {
         _flags: OpenFlags,
         _ctx: &RequestContext,
     ) -> Result<FileInfo> {
-        let directory = Directory::open(&*self.fd(inode)?)?;
+        let directory = Directory::open(&*self.fd(inode)?, self.atime_flag())?;
         let keep = self.options.cache == Cache::Always;
         let fh = self.directories.insert(directory);
         Ok(FileInfo {
