@@ -15,6 +15,7 @@ mod conn_info;
 mod conn_info_opts;
 mod custom_io;
 mod device;
+mod file_attributes;
 mod foreign;
 mod handler;
 mod inbox;

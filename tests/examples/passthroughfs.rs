@@ -463,6 +463,76 @@ fn reading_with_noatime_or_ro_leaves_atime_of_the_source() {
     assert_eq!(found, [true, true]);
 }
 
+/// What lsattr prints of a file or directory, without its name: the flags, and the number of the project.
+fn lsattr(path: &Path) -> String {
+    let listed = program::run(Command::new("lsattr").arg("-pd").arg(path));
+    let [project, flags, ..] = listed.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("{listed}")
+    };
+    format!("{project} {flags}")
+}
+
+#[test]
+fn chattr_changes_the_source() {
+    common::require_fuse!();
+    common::require_root!();
+    if ["chattr", "lsattr"]
+        .iter()
+        .any(|name| common::find_program(name).is_none())
+    {
+        return common::skip("no chattr, or no lsattr");
+    }
+    let chattr = |flags: &[&str], path: &Path| {
+        program::finish(Command::new("chattr").args(flags).arg(path))
+            .status
+            .success()
+    };
+    let source = common::open_directory();
+    fs::write(source.path().join("file"), "contents").unwrap();
+    fs::create_dir(source.path().join("directory")).unwrap();
+    let below = source.path().join("file");
+    if !(chattr(&["+d"], &below) && chattr(&["-d"], &below)) {
+        return common::skip("the source has no such attributes");
+    }
+    for (name, options) in [
+        ("passthroughfs", "allow_other"),
+        ("passthroughfs", "allow_other,cache=never"),
+        ("passthrough_hp", "allow_other"),
+    ] {
+        let arguments = [Path::new("-o"), Path::new(options), source.path()];
+        let program = Program::start(name, arguments);
+        for name in ["file", "directory"] {
+            let (above, below) = (program.join(name), source.path().join(name));
+            assert_eq!(lsattr(&above), lsattr(&below));
+            assert!(chattr(&["+di"], &above));
+            let flags = lsattr(&below);
+            assert!(flags.contains('d') && flags.contains('i'), "{flags}");
+            assert_eq!(lsattr(&above), flags);
+            assert!(fs::set_permissions(&above, fs::Permissions::from_mode(0o600)).is_err());
+            assert!(chattr(&["-di"], &above));
+            // With FS_IOC_FSSETXATTR. Most file systems keep no projects.
+            let project = ["-p", "7"];
+            assert_eq!(chattr(&project, &above), chattr(&project, &below));
+            assert_eq!(lsattr(&above), lsattr(&below));
+        }
+        // For the owner alone, and the kernel's own conditions are met.
+        let as_user = |flags: &str, path: &Path| {
+            let mut command = Command::new("chattr");
+            command.arg(flags).arg(path).uid(1234).gid(1234);
+            program::finish(&mut command).status.success()
+        };
+        let above = program.join("file");
+        assert!(!as_user("+d", &above));
+        std::os::unix::fs::chown(&above, Some(1234), None).unwrap();
+        assert!(as_user("+d", &above) && as_user("-d", &above));
+        assert!(!as_user("+i", &above));
+        // What ext4 keeps for CAP_SYS_RESOURCE.
+        assert_eq!(as_user("+j", &above), as_user("+j", &below));
+        std::os::unix::fs::chown(&above, Some(0), None).unwrap();
+        program.unmount();
+    }
+}
+
 /// All ways that contents take, in all of the mirrors.
 #[test]
 fn set_id_bits_after_a_change_are_those_of_the_source() {

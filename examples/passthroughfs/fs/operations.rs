@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,6 +21,9 @@ use libfuse3::FileInfo;
 use libfuse3::FileRef;
 use libfuse3::Forget;
 use libfuse3::Inode;
+use libfuse3::Ioctl;
+use libfuse3::IoctlFlags;
+use libfuse3::IoctlReply;
 use libfuse3::LockType;
 use libfuse3::OpenFlags;
 use libfuse3::Operations;
@@ -91,6 +95,8 @@ impl Operations for Passthrough {
         if self.options.flock {
             conn.want_if_capable(Capabilities::FLOCK_LOCKS);
         }
+        // chattr and lsattr.
+        conn.want_if_capable(Capabilities::IOCTL_DIR);
         if self.options.timeout.is_zero() {
             // The kernel would throw away at once the attributes that a listing brings.
             conn.unwant(Capabilities::READDIRPLUS);
@@ -518,6 +524,19 @@ impl Operations for Passthrough {
             favail: stat.f_favail,
             namemax: u32::try_from(stat.f_namemax).unwrap_or(u32::MAX),
         })
+    }
+
+    async fn ioctl(&self, ioctl: Ioctl<'_>, ctx: &RequestContext) -> Result<IoctlReply> {
+        // As the caller: the source's file system may know of more that takes privileges than the kernel
+        // has checked.
+        let forward = |fd: BorrowedFd<'_>| {
+            self.credentials
+                .as_caller(ctx, || Ok(ioctl.forward_file_attributes(fd)))?
+        };
+        match ioctl.flags.contains(IoctlFlags::DIR) {
+            true => forward(self.directories.get(ioctl.file.fh)?.as_fd()),
+            false => forward(self.files.get(ioctl.file.fh)?.as_fd()),
+        }
     }
 
     // ---- xattr -----------------------------------------------------------------------------------
