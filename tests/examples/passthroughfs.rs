@@ -459,8 +459,11 @@ fn reading_with_noatime_or_ro_leaves_atime_of_the_source() {
             assert_eq!(found, [false, false], "{name} -o {options}");
         }
     }
-    let found = changes("passthroughfs", &["-o", "noatime,atime"]);
-    assert_eq!(found, [true, true]);
+    // libfuse 3.17 and later do not know `atime`.
+    if !cfg!(libfuse_since = "3.17") {
+        let found = changes("passthroughfs", &["-o", "noatime,atime"]);
+        assert_eq!(found, [true, true]);
+    }
 }
 
 /// What lsattr prints of a file or directory, without its name: the flags, and the number of the project.
