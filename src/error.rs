@@ -104,6 +104,19 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// The session has ended, but its file system is still mounted, and every call on it fails with
+    /// `ENOTCONN`.
+    #[error(
+        "{path:?} is still mounted, but its file system has ended: {reason}; unmount it: \
+         fusermount3 -u -z {path:?}"
+    )]
+    StillMounted {
+        /// Where it is mounted.
+        path: PathBuf,
+        /// Why it was not unmounted.
+        reason: String,
+    },
+
     /// Handlers or notifications would not end, so the session's memory could not be freed. The
     /// file system is unmounted all the same.
     #[error(

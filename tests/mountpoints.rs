@@ -347,3 +347,97 @@ fn the_kernel_checks_permissions_if_it_is_asked_to() {
         assert_eq!(output.status.success(), expected, "{output:?}");
     }
 }
+
+/// A session in a directory of its own below this one, and its mountpoint.
+fn session_below(parent: &Path) -> (libfuse3::BackgroundSession, PathBuf) {
+    let path = parent.join("mountpoint");
+    fs::create_dir_all(&path).unwrap();
+    let session = libfuse3::Session::builder(MemFs::default());
+    let session = session.mount(&path).unwrap().spawn().unwrap();
+    common::register_mount(path.clone());
+    (session, path)
+}
+
+#[test]
+fn mount_whose_parent_was_renamed_is_unmounted() {
+    common::require_fuse!();
+    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().canonicalize().unwrap();
+    let (session, path) = session_below(&dir.join("before"));
+    fs::rename(dir.join("before"), dir.join("after")).unwrap();
+    // Not the session's, whatever its path.
+    let (other, _) = session_below(&dir.join("before"));
+    assert_eq!(session.unmount().unwrap(), ExitReason::Terminated);
+    assert!(!common::is_mounted(&dir.join("after/mountpoint")));
+    assert!(common::is_mounted(&path), "the other one is unmounted");
+    assert_eq!(other.unmount().unwrap(), ExitReason::Terminated);
+    assert!(!common::is_mounted(&path));
+}
+
+#[test]
+fn mount_that_was_moved_and_its_bind_mounts_are_unmounted() {
+    namespace::alone(|namespace| {
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        let [moved, bound] = ["moved", "bound to"].map(|name| {
+            let path = namespace.path(name);
+            fs::create_dir(&path).unwrap();
+            path
+        });
+        for aborted in [false, true] {
+            let (session, path) = session_below(&namespace.path("parent"));
+            rustix::mount::mount_move(&path, &moved).unwrap();
+            // Twice on the same path.
+            rustix::mount::mount_bind(&moved, &bound).unwrap();
+            rustix::mount::mount_bind(&moved, &bound).unwrap();
+            let expected = match aborted {
+                false => ExitReason::Terminated,
+                true => {
+                    abort(&moved);
+                    ExitReason::Aborted
+                }
+            };
+            let reason = match aborted {
+                false => session.unmount(),
+                true => session.join(),
+            };
+            assert_eq!(reason.unwrap(), expected);
+            for path in [&path, &moved, &bound] {
+                assert!(!common::is_mounted(path), "{path:?}, aborted: {aborted}");
+            }
+        }
+    });
+}
+
+/// Aborts the connection, and leaves everything mounted.
+fn abort(path: &Path) {
+    let held = rustix::fs::open(
+        path,
+        rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    );
+    let result = rustix::mount::unmount(path, rustix::mount::UnmountFlags::FORCE);
+    assert_eq!(result, Err(rustix::io::Errno::BUSY));
+    drop(held);
+}
+
+#[test]
+fn mount_below_another_file_system_is_reported_as_still_mounted() {
+    namespace::alone(|namespace| {
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        let (session, path) = session_below(&namespace.path("parent"));
+        namespace.empty(&path);
+        let error = session.unmount().unwrap_err();
+        let message = error.to_string();
+        rustix::mount::unmount(&path, rustix::mount::UnmountFlags::empty()).unwrap();
+        assert!(
+            matches!(error, libfuse3::Error::StillMounted { .. }),
+            "{error:?}"
+        );
+        for part in ["still mounted", "on top of it", "fusermount3 -u"] {
+            assert!(message.contains(part), "no `{part}` in {message}");
+        }
+        assert!(common::is_mounted(&path), "it is not");
+        rustix::mount::unmount(&path, rustix::mount::UnmountFlags::DETACH).unwrap();
+    });
+}

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use common::TimeLimit;
 use common::memfs::MemFs;
+use libfuse3::Error;
 use libfuse3::ExitReason;
 use libfuse3::MountOptions;
 use libfuse3::Session;
@@ -28,6 +29,8 @@ use libfuse3::Unmount;
 use namespace::Namespace;
 use namespace::User;
 use rustix::mount::UnmountFlags;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
 
 const ROLE: &str = "LIBFUSE3_TEST_ROLE";
 const DIRECTORIES: &str = "LIBFUSE3_TEST_DIRECTORIES";
@@ -71,6 +74,8 @@ fn another_process() {
     match role.as_str() {
         "mounts while another unmounts" => mount_while_another_unmounts(&directories),
         "serves" => serve(&directories),
+        "has its mount moved" => have_the_mount_moved(&directories),
+        "runs out of processes" => run_out_of_processes(&directories),
         _ => panic!("{role}: unknown"),
     }
     std::process::exit(0);
@@ -256,6 +261,92 @@ fn mount_while_another_unmounts(directories: &Path) {
     );
     session.close(Unmount::Yes).unwrap();
     mounting.join().unwrap();
+}
+
+#[test]
+fn mount_whose_parent_was_renamed_is_unmounted() {
+    namespace::alone(|namespace| {
+        namespace.set_device_mode(0o666);
+        let directories = namespace.directory("directories", User::Nobody, 0o755);
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        let status = start(namespace, "has its mount moved", &directories).wait();
+        assert!(status.unwrap().success());
+    });
+}
+
+fn have_the_mount_moved(directories: &Path) {
+    let [before, after] = ["before", "after"].map(|name| directories.join(name));
+    fs::create_dir_all(before.join("mountpoint")).unwrap();
+    let session = Session::builder(MemFs::default());
+    let session = session.mount(before.join("mountpoint")).unwrap();
+    let session = session.spawn().unwrap();
+    fs::rename(&before, &after).unwrap();
+    assert!(common::is_mounted(&after.join("mountpoint")));
+    assert_eq!(session.unmount().unwrap(), ExitReason::Terminated);
+    assert!(!common::is_mounted(&after.join("mountpoint")));
+}
+
+/// Without a process for fusermount3 nothing can be unmounted, unless one is there already.
+#[test]
+fn session_without_processes_says_that_it_is_still_mounted() {
+    namespace::alone(|namespace| {
+        namespace.set_device_mode(0o666);
+        let directory = namespace.directory("plain", User::Nobody, 0o755);
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        let status = start(namespace, "runs out of processes", &directory).wait();
+        assert!(status.unwrap().success());
+        if !Path::new(CONF).exists() {
+            return common::skip(format_args!("no {CONF} to put another in the place of"));
+        }
+        namespace.replace(CONF, &namespace.file("allowing", "user_allow_other\n"));
+        let directory = namespace.directory("auto_unmount", User::Nobody, 0o755);
+        let options = "auto_unmount,allow_other";
+        let status = start_with(namespace, "runs out of processes", &directory, options).wait();
+        assert!(status.unwrap().success());
+    });
+}
+
+fn run_out_of_processes(directory: &Path) {
+    type End = fn(Session<MemFs>, &dyn Fn()) -> Result<ExitReason, Error>;
+    let before_start: End = |session, forbid| {
+        forbid();
+        session.spawn()?.unmount()
+    };
+    let at_the_end: End = |session, forbid| {
+        let session = session.spawn().unwrap();
+        forbid();
+        session.unmount()
+    };
+    for end in [before_start, at_the_end] {
+        let options = MountOptions::empty().with_list(std::env::var(OPTIONS).unwrap());
+        let auto_unmount = options.get("auto_unmount").is_some();
+        let session = Session::builder(MemFs::default()).options(options);
+        let session = session.mount(directory).unwrap();
+        let limit = rustix::process::getrlimit(Resource::Nproc);
+        let set_limit = |current| {
+            let limit = Rlimit { current, ..limit };
+            rustix::process::setrlimit(Resource::Nproc, limit).unwrap();
+        };
+        let result = end(session, &|| set_limit(Some(0)));
+        set_limit(limit.current);
+        if auto_unmount {
+            assert!(
+                !matches!(result, Err(Error::StillMounted { .. })),
+                "{result:?}"
+            );
+            assert!(!common::is_mounted(directory));
+            continue;
+        }
+        let Err(error @ Error::StillMounted { .. }) = result else {
+            panic!("{result:?}");
+        };
+        assert!(
+            error.to_string().contains("cannot start fusermount3"),
+            "{error}"
+        );
+        assert!(common::is_mounted(directory));
+        program::run(Command::new("fusermount3").arg("-u").arg(directory));
+    }
 }
 
 fn has_children() -> bool {

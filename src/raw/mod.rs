@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 mod args;
+mod auto_unmount;
 mod backing;
 mod buffer;
 mod bufvec;

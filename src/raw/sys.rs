@@ -8,9 +8,9 @@ use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 #[cfg(feature = "testing")]
 use std::os::fd::FromRawFd;
-#[cfg(feature = "testing")]
 use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
+use std::sync::OnceLock;
 
 pub(super) fn check(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
@@ -24,18 +24,36 @@ pub(super) fn set_errno(number: i32) {
     unsafe { *place = number };
 }
 
-/// Closes what is open under this number, and puts /dev/null in its place: so that whoever closes the
-/// number itself, later on, closes nobody else's. Nobody may use it any more. Nothing if it is negative.
+/// The write end of a pipe that nothing reads from: poll(2) reports `POLLERR` for it, as it does for a
+/// `/dev/fuse` whose connection has ended. One for the process, opened by the first session: the end of
+/// a session must not depend on a free descriptor.
+pub(super) fn disconnected_descriptor() -> io::Result<&'static OwnedFd> {
+    static DESCRIPTOR: OnceLock<OwnedFd> = OnceLock::new();
+    if let Some(descriptor) = DESCRIPTOR.get() {
+        return Ok(descriptor);
+    }
+    let (_, write_end) = io::pipe()?;
+    Ok(DESCRIPTOR.get_or_init(|| write_end.into()))
+}
+
+/// Closes this descriptor, but keeps its number in use: libfuse closes the number later, and must not
+/// close a descriptor of another part of the program. Does nothing if the number is negative.
+///
+/// The caller makes sure that no thread uses the descriptor any more.
 pub(super) fn close_but_keep_number(fd: RawFd) {
     if fd < 0 {
         return;
     }
-    let null = match std::fs::File::open("/dev/null") {
-        Ok(null) => null,
-        Err(error) => return log::warn!("/dev/null: {error}: descriptor {fd} stays open"),
+    let disconnected = match disconnected_descriptor() {
+        Ok(disconnected) => disconnected.as_raw_fd(),
+        Err(error) => return log::error!("cannot close descriptor {fd}: {error}"),
     };
-    // SAFETY: both are open, and whoever owns the second has no more use for what it is.
-    unsafe { libc::dup3(null.as_raw_fd(), fd, libc::O_CLOEXEC) };
+    // SAFETY: both are open, and `fd` is a descriptor of the session, which is no longer used.
+    let result = unsafe { libc::dup3(disconnected, fd, libc::O_CLOEXEC) };
+    if let Err(error) = check(result as isize) {
+        // The limit has been lowered below the number. libfuse closes it when it destroys the session.
+        log::debug!("descriptor {fd} stays open: {error}");
+    }
 }
 
 /// Whether a descriptor of this number is open, of /dev/fuse, and so one that a session may have. From
@@ -101,24 +119,43 @@ pub(crate) fn may_access(path: &CStr, mode: i32) -> io::Result<()> {
     check(result as isize).map(drop)
 }
 
-/// The number of the mount that `path` leads to, which no other mount ever gets; `None` before Linux
-/// 6.8. The file system there is not asked.
-pub(crate) fn mount_id(path: &CStr) -> Option<u64> {
-    // Older kernels may ask it: those that do not know this number anywhere.
-    unique_mount_id(c"/").and_then(|_| unique_mount_id(path))
+/// What is mounted on a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MountedAt {
+    /// Major and minor number of the file system's device.
+    pub(crate) device: (u32, u32),
+    /// A number that no other mount ever gets; `None` before Linux 6.8.
+    pub(crate) unique_id: Option<u64>,
 }
 
-fn unique_mount_id(path: &CStr) -> Option<u64> {
-    /// `STATX_MNT_ID_UNIQUE`.
-    const UNIQUE: u32 = 0x4000;
-    /// `struct statx`, as far as it matters here.
-    #[repr(C)]
-    struct Statx {
-        mask: u32,
-        unused: [u32; 35],
-        mount_id: u64,
-        spare: [u64; 13],
-    }
+/// What is mounted on the path, without a request to the file system there. Takes no descriptor.
+///
+/// `None` before Linux 5.8, which may send a request for this, and if there is no such path.
+pub(crate) fn mounted_at(path: &CStr) -> Option<MountedAt> {
+    /// `STATX_MNT_ID`.
+    const MOUNT_ID: u32 = 0x1000;
+    statx(c"/", MOUNT_ID).filter(|statx| statx.mask & MOUNT_ID != 0)?;
+    // Linux 6.8 knows it, and older ones ignore it.
+    const UNIQUE_MOUNT_ID: u32 = 0x4000;
+    let found = statx(path, UNIQUE_MOUNT_ID)?;
+    Some(MountedAt {
+        device: (found.device_major, found.device_minor),
+        unique_id: (found.mask & UNIQUE_MOUNT_ID != 0).then_some(found.mount_id),
+    })
+}
+
+/// `struct statx`, as far as it matters here.
+#[repr(C)]
+struct Statx {
+    mask: u32,
+    unused: [u32; 33],
+    device_major: u32,
+    device_minor: u32,
+    mount_id: u64,
+    spare: [u64; 13],
+}
+
+fn statx(path: &CStr, mask: u32) -> Option<Statx> {
     let mut statx = MaybeUninit::<Statx>::zeroed();
     // SAFETY: the path is NUL-terminated, and there is room for the 256 bytes of a `struct statx`.
     let result = unsafe {
@@ -126,14 +163,14 @@ fn unique_mount_id(path: &CStr) -> Option<u64> {
             libc::SYS_statx,
             libc::AT_FDCWD,
             path.as_ptr(),
-            libc::AT_STATX_DONT_SYNC,
-            UNIQUE,
+            libc::AT_STATX_DONT_SYNC | libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT,
+            mask,
             statx.as_mut_ptr(),
         )
     };
-    // SAFETY: all of it are numbers, zero unless the kernel has set them.
+    // SAFETY: every member is a number, which is zero unless the kernel has set it.
     let statx = unsafe { statx.assume_init() };
-    (result == 0 && statx.mask & UNIQUE != 0).then_some(statx.mount_id)
+    (result == 0).then_some(statx)
 }
 
 pub(crate) fn syncfs(fd: BorrowedFd<'_>) -> io::Result<()> {

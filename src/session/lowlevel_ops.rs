@@ -27,8 +27,9 @@ use super::builder::Limits;
 use super::dispatch::dispatch;
 use super::handle::Cause;
 use super::mountpoint::Mountpoint;
+use super::reactor;
+use super::reactor::block_until;
 use super::run::GRACE;
-use super::run::until;
 use crate::ConnInfoOpts;
 use crate::Errno;
 use crate::Error;
@@ -195,7 +196,7 @@ impl<O: Operations> LowlevelOps<O> {
     pub fn stop(&self) {
         self.exported.stop();
         let raw = self.raw();
-        if !smol::block_on(until(Instant::now() + GRACE, unused(raw))) {
+        if block_until(Instant::now() + GRACE, unused(raw)).is_none() {
             log::warn!("a request, a notification or a read of a file is still under way");
         }
     }
@@ -242,6 +243,7 @@ impl<O: Operations> Exported<O> {
         if executor.is_some() {
             return Ok(());
         }
+        reactor::start()?;
         // They are for C's threads: libfuse's handler ends a loop by interrupting its read.
         let signals = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
         let _blocked = block_signals(&signals)?;
@@ -267,7 +269,7 @@ impl<O: Operations> Exported<O> {
             return log::error!("a handler cannot wait for the end of its own session");
         }
         let _stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
-        smol::block_on(shared.finish());
+        smol::future::block_on(shared.finish());
         let executor = self.executor().take();
         if let Some(Executor { thread, running }) = executor {
             drop(running);
@@ -298,11 +300,11 @@ impl<O: Operations> ForeignLoop for Exported<O> {
     fn destroy(&self) {
         self.stop();
         let raw = &self.hold.raw;
-        if !smol::block_on(until(Instant::now() + GRACE, unused(raw))) {
+        if block_until(Instant::now() + GRACE, unused(raw)).is_none() {
             log::warn!(
                 "fuse_session_destroy waits for a request, a notification or a read of a file"
             );
-            smol::block_on(unused(raw));
+            smol::future::block_on(unused(raw));
         }
     }
 }

@@ -7,6 +7,7 @@ mod handle;
 mod in_flight;
 mod lowlevel_ops;
 mod mountpoint;
+mod reactor;
 mod receive;
 mod run;
 mod spawn;
@@ -270,7 +271,8 @@ impl<O: Operations> Session<O> {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] if a notification or a read of a file is still under way after all.
+    /// [`Error::StillMounted`] if the file system could not be unmounted. [`Error::Busy`] if a
+    /// notification or a read of a file is still under way after all.
     pub fn close(mut self, unmount: Unmount) -> Result<(), Error> {
         self.close_now(unmount)
     }

@@ -40,7 +40,7 @@ pub(super) fn spawn<O: Operations>(
             // Whatever has ended this reader ends the session; the other readers leave, too.
             shared.stop.request(Cause::ReaderEnded);
             shared.raw.retrievals.end();
-            shared.mountpoint.look();
+            shared.mountpoint.look(&shared.raw);
             drop(shared);
             drop(lender);
             // The other side goes away only when nobody wants to know.
@@ -55,7 +55,7 @@ fn receive_all<O: Operations>(shared: &Hold<O>, index: usize) -> ReaderEnd {
             pin!(shared.raw.initialized()),
             pin!(shared.stop.requested()),
         );
-        smol::block_on(select(initialized, stopped));
+        smol::future::block_on(select(initialized, stopped));
         if shared.stop.is_requested() {
             return Ok(());
         }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ use super::Shared;
 use super::Unmount;
 use super::dispatch::dispatch;
 use super::handle::Cause;
+use super::reactor;
+use super::reactor::block_until;
 use super::receive;
 use super::receive::ReaderEnd;
 use crate::Errno;
@@ -95,8 +98,7 @@ impl<O: Operations> Session<O> {
         let shared = Arc::clone(&self.shared);
         // If this future is dropped before its end, the readers are told to leave.
         let stop_on_drop = StopOnDrop(self);
-        // First, so that a signal is handled as soon as the file system is seen to answer.
-        let signals = stop_on_drop.0.signals()?;
+        let signals = stop_on_drop.0.prepare()?;
         enter(Phase::SignalsHandled);
         stop_on_drop.0.start_readers()?;
         let running = async {
@@ -126,8 +128,10 @@ impl<O: Operations> Session<O> {
 
         if let Some(Err(errno)) = shared.raw.init_result() {
             // The kernel takes it for mounted, and whoever uses it would wait for an answer.
-            if let Err(error) = stop_on_drop.0.close_now(Unmount::Yes) {
-                log::error!("{error}");
+            match stop_on_drop.0.close_now(Unmount::Yes) {
+                Err(error @ Error::StillMounted { .. }) => return Err(error),
+                Err(error) => log::error!("{error}"),
+                Ok(()) => {}
             }
             return Err(match shared.raw.refused() {
                 Some(what) if errno == Errno::EOPNOTSUPP => Error::NotOffered {
@@ -143,14 +147,31 @@ impl<O: Operations> Session<O> {
         Ok(match shared.stop.cause() {
             Some(Cause::Signal(signal)) => ExitReason::Signal(signal),
             Some(Cause::ReaderEnded) if shared.raw.is_custom_io() => ExitReason::Disconnected,
-            Some(Cause::ReaderEnded) if shared.mountpoint.is_mounted() => ExitReason::Aborted,
+            Some(Cause::ReaderEnded) if shared.mountpoint.is_mounted(&shared.raw) => {
+                ExitReason::Aborted
+            }
             Some(Cause::ReaderEnded) => ExitReason::Unmounted,
             Some(Cause::Terminated) | None => ExitReason::Terminated,
         })
     }
 
+    /// Starts what the session needs to its end, the reader threads included: what runs short later
+    /// on must not keep it from ending. Called again, it does nothing.
+    pub(super) fn start(&mut self) -> Result<(), Error> {
+        self.prepare()?;
+        self.start_readers()
+    }
+
+    /// All of that but the reader threads.
+    fn prepare(&mut self) -> Result<Option<Arc<Signals>>, Error> {
+        reactor::start()
+            .map_err(|error| Error::system("cannot start a thread for timers", error))?;
+        // Before the readers, so that a signal is handled as soon as the file system is seen to answer.
+        self.signals()
+    }
+
     fn start_readers(&mut self) -> Result<(), Error> {
-        if self.shared.stop.is_requested() {
+        if self.shared.stop.is_requested() || !self.readers.is_empty() {
             return Ok(());
         }
         self.shared.mountpoint.set_served(true);
@@ -165,8 +186,8 @@ impl<O: Operations> Session<O> {
     }
 
     fn signals(&mut self) -> Result<Option<Arc<Signals>>, Error> {
-        if !self.shared.limits.handle_signals {
-            return Ok(None);
+        if !self.shared.limits.handle_signals || self.signals.is_some() {
+            return Ok(self.signals.clone());
         }
         let signals = Signals::handle()
             .map_err(|error| Error::system("cannot handle SIGINT, SIGTERM and SIGHUP", error))?;
@@ -200,7 +221,8 @@ impl<O: Operations> Session<O> {
         let shared = Arc::clone(&self.shared);
         shared.stop.request(Cause::Terminated);
         let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
-        smol::block_on(async {
+        // Does not need the reactor of async-io, which cannot be had if the session could not start.
+        smol::future::block_on(async {
             shared.executor.run(self.readers_ended(deadline)).await;
             shared.finish().await;
         });
@@ -214,13 +236,11 @@ impl<O: Operations> Session<O> {
         if busy > 0 {
             busy = self.wait_until_unused(Instant::now() + GRACE);
         }
-        shared.mountpoint.look();
         if unmount == Unmount::Yes {
-            // libfuse unmounts by path, whatever is mounted there by now.
-            if busy == 0 && !shared.mountpoint.is_gone() {
-                shared.raw.unmount();
+            if busy == 0 {
+                shared.raw.disconnect();
             }
-            shared.mountpoint.detach();
+            shared.mountpoint.unmount(&shared.raw)?;
         }
         if busy > 0 {
             return Err(Error::Busy(busy));
@@ -231,14 +251,17 @@ impl<O: Operations> Session<O> {
     /// Waits for those who use the session's descriptor; returns how many still do.
     fn wait_until_unused(&mut self, deadline: Instant) -> usize {
         let raw = &self.shared.raw;
-        let in_time = smol::block_on(until(deadline, async {
+        let unused = block_until(deadline, async {
             self.readers_ended(deadline).await;
             raw.unused().await;
+        });
+        let in_time = unused.is_some() && {
             // Each request holds on to the session until it is answered.
-            while Arc::strong_count(raw) > 1 {
-                Timer::after(WAKE_INTERVAL[0]).await;
+            while Arc::strong_count(raw) > 1 && Instant::now() < deadline {
+                thread::sleep(WAKE_INTERVAL[0]);
             }
-        }));
+            Arc::strong_count(raw) == 1
+        };
         let all_ended = self.ended.is_closed();
         let readers = std::mem::take(&mut self.readers);
         let (done, hanging): (Vec<_>, Vec<_>) = readers

@@ -51,7 +51,16 @@ impl<O: Operations> Session<O> {
     /// mounted.unmount()?;
     /// # Ok::<(), libfuse3::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] if the threads of the session cannot be started. The file system is unmounted
+    /// then.
     pub fn spawn(mut self) -> Result<BackgroundSession, Error> {
+        if let Err(error) = self.start() {
+            self.close_now(Unmount::Yes)?;
+            return Err(error);
+        }
         let notifier = self.notifier();
         let stop = Arc::clone(&self.shared.stop);
         let mountpoint = Arc::clone(&self.shared.mountpoint);
@@ -191,8 +200,10 @@ impl BackgroundSession {
         }
         if let Some(raw) = self.raw.upgrade() {
             self.mountpoint.abort(&raw, Unmount::Yes);
+            if let Err(error) = self.mountpoint.unmount(&raw) {
+                log::error!("{error}");
+            }
         }
-        self.mountpoint.detach();
         until(Instant::now() + GRACE, self.ended.recv()).await;
     }
 }

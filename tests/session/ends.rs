@@ -275,3 +275,82 @@ fn kill_with_auto_unmount() {
         is_free
     }));
 }
+
+#[test]
+fn kill_with_auto_unmount_and_a_child_of_the_server() {
+    common::require_fuse!();
+    if common::find_program("fusermount3").is_none() {
+        common::skip("no fusermount3");
+        return;
+    }
+    let _limit = TimeLimit::new(Duration::from_secs(60));
+    // As above.
+    let mut attempts = 0..5;
+    assert!(attempts.any(|_| {
+        let dir = MountDir::new();
+        let (mut server, child) = Process::auto_unmounting_server_with_child(&dir);
+        server.signal(Signal::KILL);
+        assert!(!server.wait().success());
+        let is_free =
+            common::wait_until(Duration::from_secs(2), || !common::is_mounted(dir.path()));
+        rustix::process::kill_process(child, Signal::KILL).expect("it is there");
+        if !is_free {
+            common::unmount(dir.path(), true).unwrap();
+        }
+        is_free
+    }));
+}
+
+/// libfuse leaves both behind, until the process ends.
+#[test]
+fn auto_unmount_leaves_no_process_and_no_descriptor() {
+    common::require_fuse!();
+    if common::find_program("fusermount3").is_none() {
+        common::skip("no fusermount3");
+        return;
+    }
+    if !std::path::Path::new("/proc/thread-self/children").exists() {
+        common::skip("this kernel does not list child processes (CONFIG_PROC_CHILDREN)");
+        return;
+    }
+    if !process::is_started_again() {
+        let test = "ends::auto_unmount_leaves_no_process_and_no_descriptor";
+        let status = process::start_again(test).wait();
+        assert!(status.success(), "{status}");
+        return;
+    }
+    let _limit = TimeLimit::new(Duration::from_secs(30));
+    let mut descriptors = Vec::new();
+    for unmount_outside in [false, true, false, true] {
+        let dir = MountDir::new();
+        let options = MountOptions::default().auto_unmount();
+        let session = Session::builder(Fs::default()).options(options);
+        let session = session.mount(dir.path()).unwrap().spawn().unwrap();
+        common::register_mount(dir.path().to_owned());
+        assert!(dir.join("data").exists());
+        assert_ne!(children(), "", "no fusermount3");
+        let reason = match unmount_outside {
+            true => {
+                process::unmount("fusermount3", &["-u"], dir.path());
+                session.join()
+            }
+            false => session.unmount(),
+        };
+        reason.unwrap();
+        assert!(!common::is_mounted(dir.path()));
+        assert_eq!(children(), "");
+        descriptors.push(std::fs::read_dir("/proc/self/fd").unwrap().count());
+    }
+    // The first session makes what sessions have in common.
+    assert!(
+        descriptors.windows(2).all(|pair| pair[0] == pair[1]),
+        "{descriptors:?}"
+    );
+}
+
+/// The child processes of this one.
+fn children() -> String {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let children = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")));
+    children.flatten().collect()
+}

@@ -12,5 +12,6 @@ mod lowlevel_ops;
 mod many;
 mod process;
 mod run;
+mod shortage;
 mod shutdown;
 mod wake;

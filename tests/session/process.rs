@@ -37,11 +37,13 @@ fn another_process() {
         return;
     };
     let file = PathBuf::from(std::env::var_os(FILE).expect("a file"));
+    let auto_unmount = MountOptions::default().auto_unmount();
     match role.as_str() {
         "reader" | "writer" => client(&file, role == "writer", false),
         "holding reader" | "holding writer" => client(&file, role == "holding writer", true),
-        "server" => server(&file, MountOptions::default()),
-        "server that leaves nothing" => server(&file, MountOptions::default().auto_unmount()),
+        "server" => server(&file, MountOptions::default(), false),
+        "server that leaves nothing" => server(&file, auto_unmount, false),
+        "server that leaves a child" => server(&file, auto_unmount, true),
         _ => panic!("{role}: unknown"),
     }
 }
@@ -114,16 +116,23 @@ fn client(path: &Path, writes: bool, holds: bool) {
     std::process::exit(0);
 }
 
-/// A file system in a process of its own, until a signal or something else ends it.
-fn server(path: &Path, options: MountOptions) {
+/// A file system in a process of its own, until a signal or something else ends it; it may start another
+/// program once it has mounted.
+fn server(path: &Path, options: MountOptions, starts_child: bool) {
     let session = Session::builder(Fs::default())
         .options(options)
         .handle_signals(true);
     let mut session = session.mount(path).expect("mounted");
     println!("\nserver: mounted");
+    let child = starts_child.then(|| Command::new("sleep").arg("1000").stdout(Stdio::null()).spawn());
+    let child = child.map(|child| child.expect("started"));
+    if let Some(child) = &child {
+        println!("\nserver: {}", child.id());
+    }
     let reason = smol::block_on(session.run()).expect("ran");
     session.close(Unmount::Yes).expect("closed");
     println!("\nserver: {reason:?}");
+    drop(child.map(|mut child| child.kill().and_then(|()| child.wait())));
     std::process::exit(0);
 }
 
@@ -186,6 +195,13 @@ impl Process {
     /// The same, mounted with `auto_unmount`.
     pub(crate) fn auto_unmounting_server(dir: &MountDir) -> Self {
         Self::server_in_role("server that leaves nothing", dir)
+    }
+
+    /// The same, and the program that it has started.
+    pub(crate) fn auto_unmounting_server_with_child(dir: &MountDir) -> (Self, Pid) {
+        let mut server = Self::server_in_role("server that leaves a child", dir);
+        let child = server.next_line("server: ").parse().ok();
+        (server, child.and_then(Pid::from_raw).expect("a number"))
     }
 
     fn server_in_role(role: &str, dir: &MountDir) -> Self {

@@ -1,11 +1,14 @@
 //! How a session ends: who still uses its descriptor, and when that is closed.
 
 use std::os::fd::AsRawFd;
+use std::os::fd::RawFd;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use libfuse_sys as sys;
 
+use super::super::auto_unmount::AutoUnmount;
 use super::super::mount_lock::MOUNT_LOCK;
 use super::super::sys::close_but_keep_number;
 use super::RawSession;
@@ -14,17 +17,13 @@ use crate::Result;
 
 impl RawSession {
     /// Whether the kernel still sends requests: it does until the file system is unmounted and all
-    /// its files are closed, or the connection is aborted.
-    pub(crate) fn is_connected(&self) -> bool {
-        let fd = self.fd();
-        let mut poll = libc::pollfd {
-            fd,
-            events: 0,
-            revents: 0,
-        };
-        // SAFETY: `poll` is one valid element.
-        unsafe { libc::poll(&mut poll, 1, 0) };
-        fd >= 0 && poll.revents & (libc::POLLERR | libc::POLLNVAL) == 0
+    /// its files are closed, or the connection is aborted. `None` if that cannot be found out.
+    pub(crate) fn is_connected(&self) -> Option<bool> {
+        // A session that is disconnected may still know the number of its descriptor.
+        if self.is_disconnected.load(Ordering::Acquire) {
+            return Some(false);
+        }
+        has_poll_error(self.fd()).map(|error| !error)
     }
 
     /// From here on libfuse keeps quiet about replies that the kernel does not want.
@@ -66,42 +65,75 @@ impl RawSession {
         }
     }
 
-    /// Unmounts, if that is still to be done, and closes the descriptor. Nobody may use it any
-    /// more.
-    pub(crate) fn unmount(&self) {
-        if self.is_of_c() {
+    pub(super) fn auto_unmount(&self) -> MutexGuard<'_, Option<AutoUnmount>> {
+        let guard = self.auto_unmount.lock();
+        guard.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the fusermount3 of the option `auto_unmount` exit, if there is one; it unmounts before, unless
+    /// that has been done.
+    pub(crate) fn end_auto_unmount(&self, is_unmounted: bool) {
+        let auto_unmount = self.auto_unmount().take();
+        if let Some(auto_unmount) = auto_unmount {
+            auto_unmount.end(is_unmounted);
+        }
+    }
+
+    /// Whether libfuse has mounted the session, which then is to be unmounted.
+    pub(crate) fn has_mounted(&self) -> bool {
+        self.is_mounted.load(Ordering::Acquire)
+    }
+
+    /// Closes the session's descriptors, which ends the connection unless another process has copies of
+    /// them. The caller makes sure that no thread uses them any more.
+    ///
+    /// Does not unmount, unless C has mounted: then libfuse alone knows where.
+    pub(crate) fn disconnect(&self) {
+        if self.is_of_c() || self.is_disconnected.swap(true, Ordering::AcqRel) {
             return;
         }
         let _guard = MOUNT_LOCK.lock_to_unmount();
-        if let Some(clones) = self.clones.get() {
-            // First: where the kernel has somebody told of the end (DESTROY), it waits for an answer as long
-            // as a descriptor is open.
-            clones.close();
-        }
-        if self.is_mounted.load(Ordering::Acquire) {
-            // SAFETY: readers and handlers are gone, as the caller has made sure of; libfuse does
-            // nothing when called twice.
+        if self.foreign.is_some() {
+            // SAFETY: the session is valid, and is used by no other thread, as the caller has made sure.
             unsafe { sys::fuse_session_unmount(self.as_ptr()) };
             return;
         }
-        // libfuse would leave the descriptor open, or close it and then unmount whatever /dev/fd/N is
-        // by that time.
+        if let Some(clones) = self.clones.get() {
+            clones.close();
+        }
         let further = self.io.get().and_then(|io| io.further_fd());
-        for fd in [self.fd(), further.map_or(-1, AsRawFd::as_raw_fd)] {
-            close_but_keep_number(fd);
+        close_but_keep_number(further.map_or(-1, AsRawFd::as_raw_fd));
+        close_but_keep_number(self.fd());
+        if self.has_mounted() && has_poll_error(self.fd()) == Some(true) {
+            // libfuse frees the path of the mountpoint nowhere else. By that path, where another file
+            // system may be mounted by now, it unmounts only if poll(2) reports no error.
+            // SAFETY: the session is valid, and is used by no other thread, as the caller has made sure.
+            unsafe { sys::fuse_session_unmount(self.as_ptr()) };
         }
     }
+}
+
+/// Whether poll(2) reports an error for the descriptor; `None` if it cannot be called.
+fn has_poll_error(fd: RawFd) -> Option<bool> {
+    let mut poll = libc::pollfd {
+        fd,
+        events: 0,
+        revents: 0,
+    };
+    // SAFETY: `poll` is one valid element.
+    let result = unsafe { libc::poll(&mut poll, 1, 0) };
+    // A process may not have one descriptor: then `result` is negative.
+    (result >= 0).then_some(fd < 0 || poll.revents & (libc::POLLERR | libc::POLLNVAL) != 0)
 }
 
 impl Drop for RawSession {
     fn drop(&mut self) {
         let session = self.as_ptr();
         if !session.is_null() && !self.is_of_c() {
-            if self.is_mounted.load(Ordering::Acquire) && !self.is_connected() {
-                // libfuse frees the mountpoint's path nowhere else. Where the connection has ended it does
-                // not unmount: it looks, as was done just now.
-                // SAFETY: as below.
-                unsafe { sys::fuse_session_unmount(session) };
+            // What C has mounted, and is to be left mounted, libfuse must not unmount.
+            if self.has_mounted() && !(self.foreign.is_some() && self.is_connected() != Some(false))
+            {
+                self.disconnect();
             }
             // SAFETY: this was the last reference, so no request is unanswered and nobody reads.
             unsafe { sys::fuse_session_destroy(session) };

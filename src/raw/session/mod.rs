@@ -26,6 +26,8 @@ pub(crate) use init::InitHook;
 pub(super) use init::KillSuidgid;
 
 use super::args::Args;
+use super::auto_unmount;
+use super::auto_unmount::AutoUnmount;
 use super::callbacks;
 use super::clones::Clones;
 use super::clones::Place;
@@ -41,6 +43,7 @@ use super::mount_lock::MOUNT_LOCK;
 use super::retrieve::Retrievals;
 use super::shim;
 use super::stderr;
+use super::sys::disconnected_descriptor;
 use super::version;
 use crate::Capabilities;
 use crate::Errno;
@@ -87,6 +90,10 @@ pub(crate) struct RawSession {
     max_read: u32,
     /// libfuse has mounted, and is to unmount.
     pub(super) is_mounted: AtomicBool,
+    /// The fusermount3 that libfuse has left running.
+    auto_unmount: Mutex<Option<AutoUnmount>>,
+    /// Its descriptors are closed.
+    is_disconnected: AtomicBool,
     pub(crate) retrievals: Retrievals,
     /// Calls that use the session's descriptor outside of the receive loop and of handlers.
     users: AtomicUsize,
@@ -115,6 +122,9 @@ impl RawSession {
             is_debugging,
             None,
         )?;
+        // For `disconnect`.
+        disconnected_descriptor()
+            .map_err(|error| Error::system("cannot open a pipe for the session", error))?;
         let _guard = MOUNT_LOCK.lock();
         let session = this.new_libfuse_session();
         let session = session.map_err(|message| Error::Options { message })?;
@@ -174,6 +184,8 @@ impl RawSession {
             max_read,
             repair: InitRepair::default(),
             is_mounted: AtomicBool::new(false),
+            auto_unmount: Mutex::default(),
+            is_disconnected: AtomicBool::new(false),
             retrievals: Retrievals::default(),
             io: OnceLock::new(),
             clones: OnceLock::new(),
@@ -194,11 +206,21 @@ impl RawSession {
             // SAFETY: the session is not mounted yet and the path is NUL-terminated.
             unsafe { sys::fuse_session_mount(self.as_ptr(), c_path.as_ptr()) }
         };
-        let ((result, message), of_helper) = stderr::capture(|| log::capture(mount));
+        let mount = || stderr::capture(|| log::capture(mount));
+        let has_auto_unmount = self
+            .arguments
+            .iter()
+            .any(|argument| **argument == *c"auto_unmount");
+        let (((result, message), of_helper), auto_unmount) = match has_auto_unmount {
+            true => auto_unmount::watch(mount),
+            false => (mount(), None),
+        };
+        *self.auto_unmount() = auto_unmount;
         let parts = [message, log::one_line(&of_helper)];
         let message = parts.into_iter().filter(|part| !part.is_empty());
         let message = message.collect::<Vec<_>>().join("; ");
         if result != 0 {
+            self.end_auto_unmount(true);
             return Err(message);
         }
         if !message.is_empty() {

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use super::MountTable;
 use super::Mountpoint;
+use super::Mounts;
 use super::unserved;
 use crate::Errno;
 use crate::Error;
@@ -34,10 +35,15 @@ impl Mountpoint {
         }
         if let Some(number) = descriptor(given) {
             sys::take_fuse_device(number).map_err(fail)?;
-            return Ok(Self::new(given, given.to_owned()));
+            return Ok(Self::new(given, given.to_owned(), None));
         }
-        let path = resolve(given).map_err(fail)?;
-        Ok(Self::new(given, path))
+        let cannot_look =
+            |error: io::Error| fail(format!("cannot read /proc/thread-self/mountinfo: {error}"));
+        let table = MountTable::open().map_err(cannot_look)?;
+        let mounts = table.as_ref().map(MountTable::read).transpose();
+        let mounts = mounts.map_err(cannot_look)?.unwrap_or_default();
+        let path = resolve(given, &mounts).map_err(fail)?;
+        Ok(Self::new(given, path, table))
     }
 }
 
@@ -51,8 +57,7 @@ fn descriptor(given: &Path) -> Option<RawFd> {
 }
 
 /// Makes the path of a mountpoint absolute and free of symbolic links, step by step.
-fn resolve(given: &Path) -> Result<PathBuf, String> {
-    let mounts = MountTable::read();
+fn resolve(given: &Path, mounts: &Mounts) -> Result<PathBuf, String> {
     let mut path = match std::path::absolute(given) {
         Ok(_) if given.is_absolute() => PathBuf::from("/"),
         Ok(_) => std::env::current_dir().map_err(|error| explain(&error, given))?,
@@ -68,7 +73,7 @@ fn resolve(given: &Path) -> Result<PathBuf, String> {
             continue;
         }
         path.push(name);
-        look_ahead(&mounts, &path, ahead.is_empty())?;
+        look_ahead(mounts, &path, ahead.is_empty())?;
         let metadata = fs::symlink_metadata(&path).map_err(|error| explain(&error, &path))?;
         if metadata.is_symlink() {
             links += 1;
@@ -90,7 +95,7 @@ fn resolve(given: &Path) -> Result<PathBuf, String> {
             }
         }
     }
-    look_ahead(&mounts, &path, true)?;
+    look_ahead(mounts, &path, true)?;
     Ok(path)
 }
 
@@ -106,8 +111,8 @@ fn push(ahead: &mut Vec<OsString>, path: &Path) {
 }
 
 /// Whether the next step may be taken.
-fn look_ahead(mounts: &MountTable, path: &Path, is_last: bool) -> Result<(), String> {
-    let Some(device) = mounts.fuse_device(path) else {
+fn look_ahead(mounts: &Mounts, path: &Path, is_last: bool) -> Result<(), String> {
+    let Some(mount) = mounts.fuse_mount(path) else {
         return Ok(());
     };
     if is_last {
@@ -116,7 +121,7 @@ fn look_ahead(mounts: &MountTable, path: &Path, is_last: bool) -> Result<(), Str
             path.display()
         ));
     }
-    if unserved().contains(&device) {
+    if unserved().contains(&mount.device) {
         return Err(format!(
             "it is inside of {path:?}, a file system of this process that is not running"
         ));
@@ -169,6 +174,7 @@ mod tests {
         std::os::unix::fs::symlink("a/b/../b", root.join("relative")).unwrap();
         std::os::unix::fs::symlink(root.join("relative"), root.join("absolute")).unwrap();
         std::os::unix::fs::symlink("loop", root.join("loop")).unwrap();
+        let resolve = |path: &Path| resolve(path, &Mounts::default());
         let resolved = |path: &str| resolve(&root.join(path));
         assert_eq!(resolved("relative"), Ok(root.join("a/b")));
         assert_eq!(resolved("./absolute/.//"), Ok(root.join("a/b")));

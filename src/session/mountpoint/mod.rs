@@ -5,12 +5,13 @@ mod diagnose;
 mod mountinfo;
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -19,13 +20,17 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
 use self::mountinfo::Device;
+use self::mountinfo::Mount;
 use self::mountinfo::MountTable;
+use self::mountinfo::Mounts;
 use self::mountinfo::connection;
+use self::mountinfo::is_shortage;
 use super::Unmount;
 use crate::Error;
 use crate::MountOptions;
 use crate::raw::RawSession;
 use crate::raw::sys;
+use crate::raw::sys::MountedAt;
 
 /// The mounts of this process that nobody answers for: whoever asks the kernel for a path through one
 /// of them waits for ever.
@@ -35,36 +40,54 @@ fn unserved() -> MutexGuard<'static, Vec<Device>> {
     UNSERVED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How often unmounting is repeated: a file system may be mounted on many paths, by bind mounts.
+const MAX_UNMOUNTS: usize = 1000;
+
 /// Where a session is mounted.
+///
+/// What is needed to find the mount, to abort its connection and to unmount is opened when the session
+/// is mounted: at its end, the process may have no descriptor left.
 #[derive(Debug)]
 pub(super) struct Mountpoint {
     /// As the caller spelled it.
     given: PathBuf,
     /// Absolute, without symbolic links.
     path: PathBuf,
-    /// The device number of the mount, once it is there.
-    device: Option<Device>,
-    /// The number of the mount, where the kernel tells.
-    mount_id: Option<u64>,
+    /// `None` without a /proc: then the file system is looked for on `path` alone.
+    table: Option<MountTable>,
+    /// The mount, once it is there.
+    mount: Option<OwnMount>,
     /// The mount was seen to be no longer there. What then is mounted on the path is not ours, though
     /// it may have the same device number.
     gone: AtomicBool,
 }
 
+/// What tells a session's mount from others.
+#[derive(Debug)]
+struct OwnMount {
+    device: Device,
+    /// In the table of mounts. Other mounts may get it when this one is gone.
+    id: Option<u64>,
+    /// Of no other mount; `None` before Linux 6.8.
+    unique_id: Option<u64>,
+    /// `/sys/fs/fuse/connections/N/abort`. `None` where that file system is not mounted.
+    abort: Option<File>,
+}
+
 impl Mountpoint {
-    fn new(given: &Path, path: PathBuf) -> Self {
+    fn new(given: &Path, path: PathBuf, table: Option<MountTable>) -> Self {
         Self {
             given: given.to_owned(),
             path,
-            device: None,
-            mount_id: None,
+            table,
+            mount: None,
             gone: AtomicBool::new(false),
         }
     }
 
     /// That of a session that is not mounted.
     pub(super) fn none() -> Self {
-        Self::new(Path::new(""), PathBuf::new())
+        Self::new(Path::new(""), PathBuf::new(), None)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -83,57 +106,122 @@ impl Mountpoint {
                 path: self.given.clone(),
                 message: diagnose::explain(message, &self.path, options),
             })?;
-        self.device = MountTable::read().fuse_device(&self.path);
-        self.mount_id = self.mount_id_now();
+        if raw.has_mounted() {
+            self.find(raw)?;
+        }
         self.set_served(false);
         Ok(self)
     }
 
+    /// Finds out which mount is the session's own, and opens what its end needs; unmounts if that is
+    /// not possible.
+    fn find(&mut self, raw: &RawSession) -> Result<(), Error> {
+        let mounts = self.table.as_ref().map(MountTable::read).transpose();
+        let found = mounts.and_then(|mounts| {
+            let there = mounted_at(&self.path);
+            let mount = mounts
+                .as_ref()
+                .and_then(|mounts| mounts.fuse_mount(&self.path));
+            // It is not in the table if the thread has changed its namespace or root directory.
+            let device = mount.map(|mount| mount.device);
+            let Some(device) = device.or(there.map(|there| there.device)) else {
+                return Ok(None);
+            };
+            Ok(Some(OwnMount {
+                device,
+                id: mount.map(|mount| mount.id),
+                unique_id: there.and_then(|there| there.unique_id),
+                abort: open_abort(device)?,
+            }))
+        });
+        match found {
+            Ok(mount) => {
+                // Without the mount in it, the table is of no use.
+                let is_in_table = |mount: &OwnMount| mount.id.is_some();
+                self.table
+                    .take_if(|_| !mount.as_ref().is_some_and(is_in_table));
+                self.mount = mount;
+            }
+            Err(error) => {
+                raw.disconnect();
+                self.unmount(raw)?;
+                return Err(Error::Mount {
+                    path: self.given.clone(),
+                    message: format!("cannot open what unmounting needs: {error}"),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Tells other mounts of this process whether somebody answers requests here.
     pub(super) fn set_served(&self, served: bool) {
-        let Some(device) = self.device else { return };
+        let Some(mount) = &self.mount else { return };
         let mut unserved = unserved();
-        unserved.retain(|other| *other != device);
+        unserved.retain(|device| *device != mount.device);
         if !served && !self.is_gone() {
-            unserved.push(device);
+            unserved.push(mount.device);
         }
     }
 
-    /// Looks whether the file system is still mounted, in this mount namespace.
-    pub(super) fn look(&self) {
-        let Some(device) = self.device.filter(|_| !self.is_gone()) else {
-            return;
+    /// Looks whether the file system is still mounted, and remembers it if it is not: other file
+    /// systems may get its device number and its path.
+    pub(super) fn look(&self, raw: &RawSession) {
+        if let Err(error) = self.paths(raw) {
+            log::debug!("{:?} counts as mounted: {error}", self.path);
+        }
+    }
+
+    /// Where the file system is mounted in its mount namespace; empty if nowhere, which is remembered.
+    ///
+    /// Its mountpoint may have been moved or renamed, and there may be bind mounts.
+    fn paths(&self, raw: &RawSession) -> io::Result<Vec<PathBuf>> {
+        let Some(mount) = &self.mount else {
+            let is_known = !self.path.as_os_str().is_empty();
+            let is_mounted = is_known && raw.has_mounted() && !self.is_gone();
+            return Ok(Vec::from_iter(is_mounted.then(|| self.path.clone())));
         };
-        let is_there = MountTable::read().fuse_device(&self.path) == Some(device)
-            // Whoever mounts there after an unmount may get the same device number.
-            && match (self.mount_id, self.mount_id_now()) {
-                (Some(ours), Some(found)) => found == ours,
-                _ => true,
-            };
-        if !is_there {
-            self.gone.store(true, Ordering::Release);
-            self.set_served(true);
+        if self.is_gone() {
+            return Ok(Vec::new());
         }
+        let paths = match &self.table {
+            Some(table) => {
+                let mut mounts = table.read()?.of_fuse_device(mount.device);
+                if mounts.is_empty() {
+                    // Linux before 5.8 may leave out a mount while others are unmounted.
+                    mounts = table.read()?.of_fuse_device(mount.device);
+                }
+                // While there is a connection, no other file system has its device number.
+                match raw.is_connected() == Some(true)
+                    || mounts.iter().any(|found| mount.is_same(found))
+                {
+                    true => mounts.into_iter().map(|mount| mount.path).collect(),
+                    false => Vec::new(),
+                }
+            }
+            None => {
+                let is_there = mounted_at(&self.path).is_none_or(|there| mount.is_at(there));
+                Vec::from_iter(is_there.then(|| self.path.clone()))
+            }
+        };
+        if paths.is_empty() {
+            self.set_gone();
+        }
+        Ok(paths)
     }
 
-    fn mount_id_now(&self) -> Option<u64> {
-        self.device?;
-        sys::mount_id(&self.c_path()?)
+    fn set_gone(&self) {
+        self.gone.store(true, Ordering::Release);
+        self.set_served(true);
     }
 
-    fn c_path(&self) -> Option<CString> {
-        CString::new(self.path.as_os_str().as_bytes()).ok()
-    }
-
-    /// Whether it was unmounted.
-    pub(super) fn is_gone(&self) -> bool {
+    fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Whether it is mounted, as far as can be told.
-    pub(super) fn is_mounted(&self) -> bool {
-        self.look();
-        self.device.is_some() && !self.is_gone()
+    /// Whether it is mounted. If that cannot be found out, it counts as mounted.
+    pub(super) fn is_mounted(&self, raw: &RawSession) -> bool {
+        self.mount.is_some() && !self.paths(raw).is_ok_and(|paths| paths.is_empty())
     }
 
     /// Ends the connection of the session that is mounted here: all requests fail, and whoever waits
@@ -141,36 +229,115 @@ impl Mountpoint {
     /// unmount, too.
     pub(super) fn abort(&self, raw: &RawSession, unmount: Unmount) {
         raw.shut_down();
-        // While it is connected, nobody else has its number.
-        let Some(device) = self.device.filter(|_| raw.is_connected()) else {
+        let Some(mount) = self
+            .mount
+            .as_ref()
+            .filter(|_| raw.is_connected() != Some(false))
+        else {
             return;
         };
-        let connection = connection(device);
-        let switch = format!("/sys/fs/fuse/connections/{connection}/abort");
-        if fs::write(&switch, "1").is_err()
-            && unmount == Unmount::Yes
-            && self.is_mounted()
-            && let Some(path) = self.c_path()
-            && let Err(error) = sys::umount2(&path, libc::MNT_FORCE)
+        // The switch of a connection that has ended does nothing.
+        if let Some(mut switch) = mount.abort.as_ref()
+            && switch.write_all(b"1").is_ok()
         {
-            // "Busy" is fine: the connection is aborted before the kernel finds out.
-            log::debug!("{switch} is not there, and umount -f says: {error}");
+            return;
+        }
+        if unmount == Unmount::Leave {
+            return;
+        }
+        for path in self.paths(raw).unwrap_or_else(|_| vec![self.path.clone()]) {
+            if mount.may_be_at(&path) {
+                // "Busy" is fine: the connection is aborted before the kernel finds out.
+                let result = c_path(&path).and_then(|path| sys::umount2(&path, libc::MNT_FORCE));
+                log::debug!("no switch to abort {path:?}; umount -f: {result:?}");
+            }
         }
     }
 
-    /// Takes the mount away if it is still there: libfuse leaves one whose connection was aborted.
-    pub(super) fn detach(&self) {
-        let Some(path) = self.c_path().filter(|_| self.is_mounted()) else {
-            return;
-        };
-        let unmounted =
-            sys::umount2(&path, libc::MNT_DETACH).is_ok() || unmount_by_helper(&self.path);
-        if unmounted {
-            self.gone.store(true, Ordering::Release);
-            self.set_served(true);
-        } else {
-            log::error!("{:?} is still mounted: fusermount3 -u -z it", self.path);
+    /// Unmounts the file system wherever it is still mounted in its mount namespace.
+    pub(super) fn unmount(&self, raw: &RawSession) -> Result<(), Error> {
+        let result = self.detach(raw);
+        raw.end_auto_unmount(result.is_ok());
+        match result {
+            // What fusermount3 has unmounted just now.
+            Err(_) if self.paths(raw).is_ok_and(|paths| paths.is_empty()) => Ok(()),
+            result => result,
         }
+    }
+
+    fn detach(&self, raw: &RawSession) -> Result<(), Error> {
+        let mut failure = None;
+        for _ in 0..MAX_UNMOUNTS {
+            let paths = match self.paths(raw) {
+                Ok(paths) => paths,
+                Err(error) => {
+                    failure = Some(format!("cannot read the table of mounts: {error}"));
+                    vec![self.path.clone()]
+                }
+            };
+            // Those on top first. One at a time: others may go with it, where mounts are shared.
+            let mut from_top = paths.iter().rev();
+            let Some(first) = from_top.next() else {
+                return Ok(());
+            };
+            let unmounted = [first].into_iter().chain(from_top).any(|path| {
+                let result = self.unmount_at(path);
+                result.map_err(|reason| failure = Some(reason)).is_ok()
+            });
+            if unmounted && (self.mount.is_none() || self.table.is_none()) {
+                self.set_gone();
+                return Ok(());
+            }
+            if !unmounted {
+                // It may have been unmounted by another program meanwhile.
+                if self.paths(raw).is_ok_and(|paths| paths.is_empty()) {
+                    return Ok(());
+                }
+                let reason = failure.unwrap_or_default();
+                let path = first.clone();
+                return Err(Error::StillMounted { path, reason });
+            }
+        }
+        let path = self.path.clone();
+        let reason = "it is mounted there again and again".to_owned();
+        Err(Error::StillMounted { path, reason })
+    }
+
+    fn unmount_at(&self, path: &Path) -> Result<(), String> {
+        if let Some(mount) = &self.mount
+            && !mount.may_be_at(path)
+        {
+            return Err("another file system is mounted on top of it".to_owned());
+        }
+        let flags = libc::MNT_DETACH | libc::UMOUNT_NOFOLLOW;
+        match c_path(path).and_then(|path| sys::umount2(&path, flags)) {
+            Ok(()) => Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => unmount_by_helper(path),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl OwnMount {
+    /// Whether this line of the table is the session's mount.
+    fn is_same(&self, found: &Mount) -> bool {
+        let there = mounted_at(&found.path);
+        self.id.is_none_or(|id| id == found.id)
+            // Another file system may be mounted on top of it: that says nothing.
+            && there.is_none_or(|there| there.device != self.device || self.is_at(there))
+    }
+
+    fn is_at(&self, there: MountedAt) -> bool {
+        self.device == there.device
+            && match (self.unique_id, there.unique_id) {
+                (Some(ours), Some(found)) => ours == found,
+                _ => true,
+            }
+    }
+
+    /// Whether a mount on this path is one of this file system: it is, or the kernel does not say.
+    fn may_be_at(&self, path: &Path) -> bool {
+        mounted_at(path).is_none_or(|there| there.device == self.device)
     }
 }
 
@@ -180,13 +347,36 @@ impl Drop for Mountpoint {
     }
 }
 
-fn unmount_by_helper(path: &Path) -> bool {
-    diagnose::find_fusermount().is_some_and(|fusermount| {
-        Command::new(fusermount)
-            .args(["-u", "-q", "-z", "--"])
-            .arg(path)
-            .stdin(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    })
+fn c_path(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
+}
+
+fn mounted_at(path: &Path) -> Option<MountedAt> {
+    sys::mounted_at(&c_path(path).ok()?)
+}
+
+/// Opens the switch that aborts the connection; `None` if there is none.
+fn open_abort(device: Device) -> io::Result<Option<File>> {
+    let switch = format!("/sys/fs/fuse/connections/{}/abort", connection(device));
+    match File::options().write(true).open(switch) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if is_shortage(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+fn unmount_by_helper(path: &Path) -> Result<(), String> {
+    let Some(fusermount) = diagnose::find_fusermount() else {
+        return Err("this user may not unmount, and there is no fusermount3".to_owned());
+    };
+    // With the standard input of this process: another one would take a descriptor.
+    let status = Command::new(fusermount)
+        .args(["-u", "-q", "-z", "--"])
+        .arg(path)
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("fusermount3: {status}")),
+        Err(error) => Err(format!("cannot start fusermount3: {error}")),
+    }
 }

@@ -1,10 +1,15 @@
-//! What is mounted where: /proc/self/mountinfo.
+//! What is mounted where: /proc/thread-self/mountinfo.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::io::Seek;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 /// Major and minor number of a device.
 pub(super) type Device = (u32, u32);
@@ -15,42 +20,87 @@ pub(super) fn connection((major, minor): Device) -> u32 {
     major << 20 | minor
 }
 
-/// The mounts of this process's namespace, as of one moment.
-pub(super) struct MountTable(Vec<Mount>);
+/// The mounts of the namespace that the thread was in when it opened this.
+///
+/// The file is kept open: the end of a session must not depend on a free descriptor.
+#[derive(Debug)]
+pub(super) struct MountTable(Mutex<File>);
 
 impl MountTable {
-    /// Empty if there is no /proc.
-    pub(super) fn read() -> Self {
-        let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
-        let lines = table.split(|byte| *byte == b'\n');
-        Self(lines.filter_map(parse).collect())
+    /// `None` without a /proc.
+    pub(super) fn open() -> io::Result<Option<Self>> {
+        match File::open("/proc/thread-self/mountinfo") {
+            Ok(file) => Ok(Some(Self(Mutex::new(file)))),
+            Err(error) if is_shortage(&error) => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 
-    /// The device number of the FUSE mount on top of this path, if there is one.
-    pub(super) fn fuse_device(&self, path: &Path) -> Option<Device> {
-        // The last one is on top of the others.
-        let mut mounts = self.0.iter().rev();
-        mounts.find(|mount| mount.path == path)?.fuse_device
+    /// What is mounted at this moment.
+    pub(super) fn read(&self) -> io::Result<Mounts> {
+        let mut table = Vec::new();
+        // One at a time: a reader that jumps misses mounts when others go.
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.rewind()?;
+        file.read_to_end(&mut table)?;
+        let lines = table.split(|byte| *byte == b'\n');
+        Ok(Mounts(lines.filter_map(parse).collect()))
     }
 }
 
-struct Mount {
-    path: PathBuf,
-    fuse_device: Option<Device>,
+/// Whether a file is there, but the process or the system has no room for one more descriptor.
+pub(super) fn is_shortage(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    [libc::EMFILE, libc::ENFILE, libc::ENOMEM].contains(&errno.unwrap_or(0))
+}
+
+/// The mounts of a namespace, as of one moment. Those on top come last.
+#[derive(Debug, Default)]
+pub(super) struct Mounts(Vec<Mount>);
+
+impl Mounts {
+    /// The FUSE mount on top of this path, if there is one.
+    pub(super) fn fuse_mount(&self, path: &Path) -> Option<&Mount> {
+        let mut mounts = self.0.iter().rev();
+        mounts
+            .find(|mount| mount.path == path)
+            .filter(|mount| mount.is_fuse)
+    }
+
+    /// The mounts of the FUSE file system with this device number.
+    pub(super) fn of_fuse_device(self, device: Device) -> Vec<Mount> {
+        let mounts = self.0.into_iter();
+        mounts
+            .filter(|mount| mount.is_fuse && mount.device == device)
+            .collect()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Mount {
+    /// Used again for another mount once this one is gone.
+    pub(super) id: u64,
+    pub(super) device: Device,
+    pub(super) path: PathBuf,
+    is_fuse: bool,
 }
 
 /// A line of /proc/self/mountinfo (proc(5)): `36 35 98:0 /root /mountpoint options - type ...`.
 fn parse(line: &[u8]) -> Option<Mount> {
+    let text = |field| std::str::from_utf8(field).ok();
     let mut fields = line.split(|byte| *byte == b' ');
-    let device = std::str::from_utf8(fields.nth(2)?).ok()?;
+    let id = text(fields.next()?)?.parse().ok()?;
+    let device = text(fields.nth(1)?)?;
     let path = unescape(fields.nth(1)?);
     let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
     let is_fuse = [&b"fuse"[..], b"fuseblk"].contains(&kind.split(|byte| *byte == b'.').next()?);
     let (major, minor) = device.split_once(':')?;
     let device = (major.parse().ok()?, minor.parse().ok()?);
     Some(Mount {
+        id,
+        device,
         path,
-        fuse_device: is_fuse.then_some(device),
+        is_fuse,
     })
 }
 
@@ -88,9 +138,9 @@ mod tests {
         let line = b"36 35 0:51 / /mnt/a\\040b\\134 rw,nosuid shared:7 - fuse.x src rw,user_id=0";
         let mount = parse(line).unwrap();
         assert_eq!(mount.path, Path::new("/mnt/a b\\"));
-        assert_eq!(mount.fuse_device, Some((0, 51)));
+        assert_eq!((mount.id, mount.device, mount.is_fuse), (36, (0, 51), true));
         let line = b"36 35 8:1 / / rw - ext4 /dev/sda1 rw";
-        assert_eq!(parse(line).unwrap().fuse_device, None);
+        assert!(!parse(line).unwrap().is_fuse);
         for (kind, is_fuse) in [
             ("fuse", true),
             ("fuseblk", true),
@@ -98,8 +148,8 @@ mod tests {
             ("fusectl", false),
         ] {
             let line = format!("36 35 7:3 / / rw - {kind} /dev/loop3 rw");
-            let device = parse(line.as_bytes()).unwrap().fuse_device;
-            assert_eq!(device, is_fuse.then_some((7, 3)), "{kind}");
+            let mount = parse(line.as_bytes()).unwrap();
+            assert_eq!((mount.device, mount.is_fuse), ((7, 3), is_fuse), "{kind}");
         }
     }
 
@@ -115,12 +165,10 @@ mod tests {
             "1 0 0:51 / /mnt rw - fuse.x s rw",
             "2 1 8:1 / /mnt rw - ext4 s rw",
         ];
-        let table = MountTable(
-            lines
-                .iter()
-                .filter_map(|line| parse(line.as_bytes()))
-                .collect(),
-        );
-        assert_eq!(table.fuse_device(Path::new("/mnt")), None);
+        let mounts = lines.iter().filter_map(|line| parse(line.as_bytes()));
+        let mounts = Mounts(mounts.collect());
+        assert!(mounts.fuse_mount(Path::new("/mnt")).is_none());
+        let mounts = mounts.of_fuse_device((0, 51));
+        assert_eq!(mounts.len(), 1);
     }
 }

@@ -1,0 +1,71 @@
+//! The reactor of async-io, which timers and signals need: started with the session or not at all.
+//!
+//! async-io makes its reactor, three descriptors and a thread, when the first timer is polled, and panics
+//! if it cannot. That must not happen at the end of a session.
+
+use std::future::Future;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::panic::catch_unwind;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Wake;
+use std::task::Waker;
+use std::thread;
+use std::thread::Thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use smol::Timer;
+
+/// Starts the reactor, once for the process.
+pub(super) fn start() -> io::Result<()> {
+    static STARTED: OnceLock<()> = OnceLock::new();
+    if STARTED.get().is_some() {
+        return Ok(());
+    }
+    can_start()?;
+    // Another thread may take what was there just now.
+    catch_unwind(|| {
+        let timer = pin!(Timer::after(Duration::from_secs(60)));
+        let _pending = timer.poll(&mut Context::from_waker(Waker::noop()));
+    })
+    .map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
+    STARTED.get_or_init(|| ());
+    Ok(())
+}
+
+/// Whether there are as many descriptors as the reactor takes, and a thread.
+fn can_start() -> io::Result<()> {
+    let (one, other) = UnixStream::pair()?;
+    let third = one.try_clone()?;
+    let thread = thread::Builder::new().spawn(move || drop((one, other, third)))?;
+    // It does not panic.
+    drop(thread.join());
+    Ok(())
+}
+
+/// Waits for `future`, but no longer than this; `None` if it takes longer. Does not need the reactor.
+pub(super) fn block_until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(value);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        thread::park_timeout(left);
+    }
+}
