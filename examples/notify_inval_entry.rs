@@ -135,7 +135,8 @@ fn main() -> ExitCode {
         Ok(TimeAsName {
             name: Mutex::new(current_name()),
             lookups: AtomicU64::new(0),
-            timeout: Duration::try_from_secs_f64(timeout)?,
+            timeout: Duration::try_from_secs_f64(timeout)
+                .map_err(|error| format!("--timeout={timeout}: {error}"))?,
             only_expire: line.take_long_option("only-expire").is_some(),
         })
     })

@@ -20,11 +20,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
+use std::thread;
 
 use common::CProgram;
 use common::MountDir;
 use common::TimeLimit;
 use common::memfs::MemFs;
+use libfuse3::CommandLine;
 use libfuse3::MountOptions;
 use libfuse3::Session;
 use libfuse3::Unmount;
@@ -72,8 +74,6 @@ const TABLE: &[&[u8]] = &[
     br"fsname=a\054b\040c",
     b"fsname=\xff\xc3\xa4",
     b"subtype=kind",
-    br"subtype=a\,b",
-    br"subtype=a\\b",
     b"subtype=",
     b"fsname=name,subtype=kind",
     b"blkdev",
@@ -366,6 +366,124 @@ fn each_option_means_the_same_to_c_programs_of_others() {
             assert!(matches!(mounted, Outcome::Mounted(_)), "{mounted:?}");
         }
     });
+}
+
+/// Names and types that fusermount3 could take for further options.
+const NAMES: [&str; 7] = [
+    "plain",
+    "two words",
+    "a,b",
+    "foo,ro",
+    r"a\b",
+    r"a\,ro",
+    r"ends with a backslash\",
+];
+
+/// libfuse lets `subtype=foo\,ro` through to fusermount3 as two options.
+fn assert_names_arrive_or_are_refused(mounter: &Mounter, more: &str) {
+    for name in NAMES {
+        for option in ["fsname", "subtype"] {
+            let options = MountOptions::empty()
+                .with_list(more)
+                .with_value(option, name);
+            let text = format!("{option}={name:?} {more}");
+            let line = match mounter.rust(options.to_string().as_ref()) {
+                Outcome::Mounted(line) => line,
+                Outcome::Refused(why) => {
+                    let is_plain = !name.contains([',', '\\']);
+                    assert!(option != "fsname" && !is_plain, "{text}: {why}");
+                    assert!(why.contains(option) && why.contains("comma"), "{why}");
+                    continue;
+                }
+            };
+            let (mount, about) = line.split_once(" - ").unwrap();
+            let shown = name.replace('\\', r"\134").replace(' ', r"\040");
+            let about: Vec<_> = about.split(' ').collect();
+            match option {
+                "fsname" => assert_eq!(about[1], shown, "{text}"),
+                _ => assert_eq!(about[0], format!("fuse.{shown}"), "{text}"),
+            }
+            let is_read_only = [mount, about[2]].map(|part| part.contains("ro,"));
+            assert_eq!(is_read_only, [false; 2], "{text}: {line}");
+        }
+    }
+}
+
+#[test]
+fn names_with_commas_and_backslashes_arrive_as_given_or_are_refused_for_root() {
+    common::require_fuse!();
+    common::require_root!();
+    let mounter = Mounter::new(common::require_c_program!("mount"), None);
+    assert_names_arrive_or_are_refused(&mounter, "rw");
+    // Before libfuse 3.15 fusermount3 mounts then.
+    assert_names_arrive_or_are_refused(&mounter, "auto_unmount");
+}
+
+#[test]
+fn names_with_commas_and_backslashes_arrive_as_given_or_are_refused_for_others() {
+    namespace::alone(|namespace| {
+        namespace.set_device_mode(0o666);
+        let mounter = Mounter::new(common::require_c_program!("mount"), Some(NOBODY));
+        assert_names_arrive_or_are_refused(&mounter, "rw");
+    });
+}
+
+/// Source, type and options of what a program mounts whose builder has these options.
+fn mounted_by_program(arguments: &[&str], builders: Option<&str>) -> (String, String, String) {
+    let dir = MountDir::new();
+    let mountpoint = dir.path().to_str().unwrap();
+    let line = [&["/bin/a program", "-f"], arguments, &[mountpoint]].concat();
+    let line = CommandLine::parse(line).unwrap();
+    let found = thread::scope(|scope| {
+        let program = scope.spawn(|| {
+            let run = line.run(|_| {
+                let builder = Session::builder(MemFs::default());
+                Ok(match builders {
+                    Some(list) => builder.options(MountOptions::empty().with_list(list)),
+                    None => builder,
+                })
+            });
+            run.map_err(|error| error.to_string())
+        });
+        let is_mounted = || common::is_mounted(dir.path());
+        assert!(common::wait_until(common::PATIENCE, is_mounted));
+        let found = common::mountinfo_of(dir.path()).unwrap();
+        common::unmount(dir.path(), true).unwrap();
+        assert_eq!(program.join().unwrap(), Ok(()));
+        found
+    });
+    (found.source, found.kind, found.options)
+}
+
+#[test]
+fn options_of_a_programs_builder_count_unless_the_command_line_has_others() {
+    common::require_fuse!();
+    let builders = "ro,fsname=theirs,noexec";
+    let (source, kind, options) = mounted_by_program(&[], Some(builders));
+    assert_eq!(
+        (&*source, &*kind),
+        ("theirs", r"fuse.a\040program"),
+        "{options}"
+    );
+    assert!(
+        options.starts_with("ro,") && options.contains("noexec"),
+        "{options}"
+    );
+    assert!(!options.contains("default_permissions"), "{options}");
+
+    let arguments = ["-o", "rw,fsname=given,default_permissions"];
+    let (source, _, options) = mounted_by_program(&arguments, Some(builders));
+    assert_eq!(source, "given");
+    assert!(
+        options.starts_with("rw,") && options.contains("noexec"),
+        "{options}"
+    );
+    assert!(options.contains("default_permissions"), "{options}");
+
+    // A builder that has none of its own.
+    let (_, _, options) = mounted_by_program(&["-o", "ro"], None);
+    assert!(options.starts_with("ro,"), "{options}");
+    assert!(options.contains("default_permissions"), "{options}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod source;
 
 use std::process::ExitCode;
 
+use libfuse3::MountOptions;
 use libfuse3::Program;
 
 use crate::options::Options;
@@ -54,13 +55,18 @@ fn main() -> ExitCode {
             "-o max_write=BYTES",
             "and other options of the connection that libfuse reads",
         )
+        .option(
+            "-o max_threads=N",
+            "threads that receive requests, of which each may wait for the disk (4)",
+        )
         .run(|command_line| {
             let [source] = command_line.operands.as_slice() else {
                 return Err("expected two arguments: SOURCE MOUNTPOINT".into());
             };
             let options = Options::take_from(&mut command_line.options)?;
             let conn_info_opts = command_line.options.take_conn_info_opts()?;
-            let session = source::mirror(source, command_line.mountpoint.as_deref(), options)?;
+            let mountpoint = command_line.mountpoint.as_deref();
+            let session = source::mirror(source, mountpoint, options, MountOptions::default())?;
             Ok(session.conn_info_opts(conn_info_opts))
         })
 }

@@ -48,6 +48,8 @@ use crate::options::Options;
 
 /// As many as libfuse starts.
 const THREADS: usize = 10;
+/// As many as the library starts.
+const MAX_THREADS: i32 = 1024;
 
 const SWITCHES: [(&str, &str); 10] = [
     ("debug", "Enable filesystem debug messages"),
@@ -119,8 +121,11 @@ impl Line {
             self.threads = match value.parse() {
                 // libfuse's own default.
                 Ok(-1) => None,
-                Ok(threads @ 1..) => usize::try_from(threads).ok(),
-                Ok(i32::MIN..=0) | Err(_) => {
+                Ok(threads @ 1..=MAX_THREADS) => usize::try_from(threads).ok(),
+                Ok(1..) => {
+                    return Err(format!("Argument ‘{value}’ is more than {MAX_THREADS}"));
+                }
+                Ok(_) | Err(_) => {
                     return Err(format!("Argument ‘{value}’ failed to parse"));
                 }
             };
@@ -168,11 +173,11 @@ impl Line {
         }
     }
 
-    fn mount_options(&self, source: &Path) -> MountOptions {
+    fn mount_options(&self) -> MountOptions {
         let mut options = MountOptions::empty();
         options.extend(&self.mount_options);
-        if options.get("fsname").is_none() {
-            options = options.fsname(source);
+        if options.get("subtype").is_none() {
+            options = options.subtype("passthrough_hp");
         }
         if self.has("debug-fuse") {
             options = options.debug();
@@ -212,13 +217,17 @@ fn mirror(line: &Line) -> Result<ExitReason, Box<dyn Error>> {
         false => line.threads.unwrap_or(THREADS),
     };
     let mountpoint = PathBuf::from(mountpoint);
-    let mount_options = line.mount_options(&source);
+    let mount_options = line.mount_options();
     let options = line.options(&mount_options);
-    let builder = source::mirror(source.as_os_str(), Some(&mountpoint), options)?
-        .reader_threads(threads)
-        .clone_fd(line.has("clone-fd"))
-        .options(mount_options)
-        .handle_signals(true);
+    let builder = source::mirror(
+        source.as_os_str(),
+        Some(&mountpoint),
+        options,
+        mount_options,
+    )?
+    .reader_threads(threads)
+    .clone_fd(line.has("clone-fd"))
+    .handle_signals(true);
     let mut session = builder.mount(mountpoint)?;
     if !line.is_in_foreground() {
         session.daemonize()?;

@@ -26,6 +26,7 @@ mod source;
 
 use std::process::ExitCode;
 
+use libfuse3::MountOptions;
 use libfuse3::Program;
 
 use crate::options::Options;
@@ -50,11 +51,13 @@ fn main() -> ExitCode {
             "cache files until the next open; 1 second (default)",
         )
         .option("-o cache=always", "cache files for ever; a day")
+        .option("-o max_threads=N", "threads that receive requests (4)")
         .like_libfuse()
         .run(|command_line| {
             let source = command_line.options.take("source");
             let source = source.unwrap_or_else(|| "/".into());
             let options = Options::take_from_libfuse(&mut command_line.options)?;
-            source::mirror(&source, command_line.mountpoint.as_deref(), options)
+            let mountpoint = command_line.mountpoint.as_deref();
+            source::mirror(&source, mountpoint, options, MountOptions::empty())
         })
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::ffi::OsStr;
 use std::path::Path;
 
+use libfuse3::MountOptions;
 use libfuse3::Session;
 use libfuse3::SessionBuilder;
 use rustix::fs::FileType;
@@ -19,12 +20,14 @@ use crate::path_fd::errno;
 /// So many requests may wait for a disk at once.
 const READER_THREADS: usize = 4;
 
-/// A session that mirrors the directory `source` at `mountpoint`.
+/// A session that mirrors the directory `source` at `mountpoint`, and is named after it.
 pub(crate) fn mirror(
     source: &OsStr,
     mountpoint: Option<&Path>,
     options: Options,
+    mount_options: MountOptions,
 ) -> Result<SessionBuilder<Passthrough>, Box<dyn Error>> {
+    let name = Path::new(source).canonicalize();
     let source = open(source)?;
     let mountpoint = mountpoint.and_then(|path| path.canonicalize().ok());
     // What the callers' umasks take off is all that shall be taken off.
@@ -32,7 +35,13 @@ pub(crate) fn mirror(
     // The other half is for open files.
     let max_held = raise_file_limit() / 2;
     let passthrough = Passthrough::new(source, mountpoint, options, max_held)?;
-    Ok(Session::builder(passthrough).reader_threads(READER_THREADS))
+    // mount(8) finds out by the name whether it is mounted already.
+    let mount_options = match name {
+        Ok(name) if mount_options.get("fsname").is_none() => mount_options.fsname(name),
+        Ok(_) | Err(_) => mount_options,
+    };
+    let builder = Session::builder(passthrough).options(mount_options);
+    Ok(builder.reader_threads(READER_THREADS))
 }
 
 /// Opens the directory to mirror.

@@ -21,9 +21,6 @@ pub(crate) fn name(command_line: &mut CommandLine) {
     {
         let options = &mut command_line.options;
         *options = std::mem::replace(options, MountOptions::empty()).fsname(name);
-        if options.get("subtype").is_none() {
-            options.extend(["subtype=tmpfs"]);
-        }
     }
 }
 
@@ -31,16 +28,18 @@ pub(crate) fn name(command_line: &mut CommandLine) {
 /// unless given, where an inode counts as a page.
 pub(crate) fn take_space(options: &mut MountOptions) -> Result<Space> {
     let half = memory()? / 2;
-    let bytes = take(options, "size", parse_size)?.unwrap_or(half);
+    let pages = |text: &str| parse_size(text)?.checked_next_multiple_of(PAGE);
+    let bytes = take(options, "size", pages)?.unwrap_or(half.next_multiple_of(PAGE));
     let inodes = take(options, "nr_inodes", parse_size)?.unwrap_or(half / PAGE);
-    Ok(Space::new(bytes.div_ceil(PAGE) * PAGE, inodes))
+    Ok(Space::new(bytes, inodes))
 }
 
 /// Takes `mode`, `uid` and `gid` of the root directory. It belongs to whoever runs the program and is
 /// open to everybody, like `/tmp`, unless they say otherwise.
 pub(crate) fn take_root(options: &mut MountOptions) -> Result<Ownership> {
     let process = fs::metadata("/proc/self")?;
-    let number = |text: &str| text.parse().ok();
+    // The last number means "no change" to chown(2).
+    let number = |text: &str| text.parse().ok().filter(|id| *id != u32::MAX);
     let mode = |text: &str| {
         u32::from_str_radix(text, 8)
             .ok()

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::MountOptions;
+use super::check_number;
+use super::invalid;
 use super::program_name;
 use crate::Error;
 use crate::raw::RawConnInfoOpts;
@@ -52,7 +54,8 @@ impl MountOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::Options`] if libfuse does not understand a value; the options are as they were then.
+    /// [`Error::InvalidOption`] for a number that is none or out of range, and [`Error::Options`] if
+    /// libfuse does not understand a value; the options are as they were then.
     #[doc(alias = "fuse_parse_conn_info_opts")]
     pub fn take_conn_info_opts(&mut self) -> Result<ConnInfoOpts, Error> {
         let parse = |arguments: &[CString]| {
@@ -61,6 +64,7 @@ impl MountOptions {
         let mut arguments = vec![program_name()];
         let mut others = Vec::new();
         for option in &self.options {
+            check_number(option).map_err(|reason| invalid(option, &reason))?;
             match as_argument(option) {
                 // libfuse says which are its own.
                 Some(argument) => {

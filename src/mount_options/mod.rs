@@ -4,6 +4,7 @@ mod conn_info_opts;
 mod list;
 mod setters;
 mod tables;
+mod values;
 
 use std::ffi::CString;
 use std::ffi::OsStr;
@@ -12,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 
 pub use self::conn_info_opts::ConnInfoOpts;
+use self::values::check_number;
 use crate::Error;
 
 /// The options of a mount: what follows `-o` on a command line.
@@ -124,6 +126,36 @@ impl MountOptions {
         Some(OsString::from_vec(value))
     }
 
+    /// Adds `last`, whose options count where both have a say.
+    pub(crate) fn overridden_by(mut self, last: Self) -> Self {
+        for option in last.options {
+            let (name, _) = list::split_value(&option);
+            self.options.retain(|other| {
+                let (other, _) = list::split_value(other);
+                // libfuse refuses to have both.
+                other != name && !(is_for_allowing(other) && is_for_allowing(name))
+            });
+            self.options.push(option);
+        }
+        self
+    }
+
+    /// Whether libfuse can be given them.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.to_arguments().is_ok()
+    }
+
+    /// Fails if the value of this option, which is a number, is none or out of range.
+    pub(crate) fn check_number(&self, name: &str) -> Result<(), Error> {
+        let mut options = self.options.iter();
+        options.try_for_each(
+            |option| match list::split_value(option).0 == name.as_bytes() {
+                true => check_number(option).map_err(|reason| invalid(option, &reason)),
+                false => Ok(()),
+            },
+        )
+    }
+
     /// The command line that libfuse is given.
     pub(crate) fn to_arguments(&self) -> Result<Vec<CString>, Error> {
         let mut arguments = vec![program_name()];
@@ -132,10 +164,7 @@ impl MountOptions {
             .iter()
             .filter(|option| !tables::is_for_others(option))
         {
-            let fail = |reason: &str| Error::InvalidOption {
-                option: option.display().to_string(),
-                reason: reason.to_owned(),
-            };
+            let fail = |reason: &str| invalid(option, reason);
             let bytes = option.as_bytes();
             if list::split(bytes).count() > 1 {
                 return Err(fail(
@@ -145,6 +174,7 @@ impl MountOptions {
             if bytes.is_empty() {
                 return Err(fail("it is empty"));
             }
+            values::check(option).map_err(|reason| fail(&reason))?;
             let option = CString::new(bytes).map_err(|_| fail("there is a NUL in it"))?;
             arguments.push(c"-o".to_owned());
             arguments.push(option);
@@ -175,13 +205,12 @@ impl MountOptions {
         let Some(value) = self.get("max_read") else {
             return Ok(0);
         };
-        value
-            .to_str()
-            .and_then(|value| value.parse().ok())
-            .ok_or_else(|| Error::InvalidOption {
-                option: format!("max_read={}", value.display()),
-                reason: "it must be a number of bytes".to_owned(),
-            })
+        let number = value.to_str().and_then(|value| value.parse().ok());
+        number.ok_or_else(|| {
+            let option = list::with_value("max_read", value);
+            let reason = check_number(&option).err();
+            invalid(&option, &reason.unwrap_or_default())
+        })
     }
 }
 
@@ -212,6 +241,17 @@ impl MountOptions {
     fn push(&mut self, option: OsString) {
         self.options.retain(|other| *other != option);
         self.options.push(option);
+    }
+}
+
+fn is_for_allowing(name: &[u8]) -> bool {
+    name == b"allow_other" || name == b"allow_root"
+}
+
+fn invalid(option: impl AsRef<OsStr>, reason: &str) -> Error {
+    Error::InvalidOption {
+        option: option.as_ref().display().to_string(),
+        reason: reason.to_owned(),
     }
 }
 
@@ -264,6 +304,14 @@ mod tests {
     fn the_last_one_counts() {
         let options = MountOptions::empty().with_list("ro,rw,ro");
         assert_eq!(options.to_string(), "rw,ro");
+    }
+
+    #[test]
+    fn overriding_options_come_last_and_replace_those_of_the_same_name() {
+        let first = MountOptions::empty().with_list("ro,fsname=a,max_read=4096,allow_other");
+        let last = MountOptions::empty().with_list("rw,fsname=b,allow_root");
+        let merged = first.overridden_by(last).to_string();
+        assert_eq!(merged, "ro,max_read=4096,rw,fsname=b,allow_root");
     }
 
     #[test]

@@ -44,10 +44,8 @@ pub(crate) fn parse_cmdline(arguments: &[CString]) -> Result<ParsedCommandLine, 
     })
 }
 
-/// Prints libfuse's part of `--help` to standard output.
+/// Prints the mount options that libfuse knows, for `--help`, to standard output.
 pub(crate) fn libfuse_help() {
-    // SAFETY: no preconditions.
-    unsafe { sys::fuse_cmdline_help() };
     // SAFETY: no preconditions.
     unsafe { sys::fuse_lowlevel_help() };
 }

@@ -6,6 +6,7 @@
 
 mod args;
 mod auto_unmount;
+mod background;
 mod backing;
 mod buffer;
 mod bufvec;
@@ -43,6 +44,8 @@ pub(crate) mod sys;
 mod version;
 mod wake;
 
+pub(crate) use background::Parent;
+pub(crate) use background::fork_and_wait;
 pub use backing::BackingFile;
 pub use backing::BackingId;
 pub(crate) use buffer::ReceivedBytes;
@@ -67,7 +70,6 @@ pub(crate) use request::RawRequest;
 pub(crate) use retrieve::Cookie;
 pub(crate) use session::InitHook;
 pub(crate) use session::RawSession;
-pub(crate) use session::daemonize;
 pub(crate) use signals::Signals;
 pub(crate) use version::libfuse_version;
 pub(crate) use wake::ReaderThreads;

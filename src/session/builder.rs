@@ -17,6 +17,9 @@ use crate::Operations;
 /// thread of some program each.
 const MAX_IN_FLIGHT: usize = 16_384;
 
+/// As many threads as can receive requests: more would cost memory and help nobody.
+pub(crate) const MAX_READER_THREADS: usize = 1024;
+
 /// How long handlers may go on after the session was told to end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -62,7 +65,8 @@ impl Limits {
 #[must_use = "nothing is mounted before `mount`"]
 pub struct SessionBuilder<O> {
     operations: O,
-    options: MountOptions,
+    /// `None` stands for the default ones, which [`Program`](crate::Program) may have others than.
+    options: Option<MountOptions>,
     conn_info_opts: Option<ConnInfoOpts>,
     limits: Limits,
 }
@@ -71,7 +75,7 @@ impl<O: Operations> SessionBuilder<O> {
     pub(super) fn new(operations: O) -> Self {
         Self {
             operations,
-            options: MountOptions::default(),
+            options: None,
             conn_info_opts: None,
             limits: Limits {
                 reader_threads: 1,
@@ -87,8 +91,13 @@ impl<O: Operations> SessionBuilder<O> {
 
     /// The mount options; by default `default_permissions`.
     pub fn options(mut self, options: MountOptions) -> Self {
-        self.options = options;
+        self.options = Some(options);
         self
+    }
+
+    /// Takes out the options that were set.
+    pub(crate) fn take_options(&mut self) -> Option<MountOptions> {
+        self.options.take()
     }
 
     /// What the user wants of the connection, with `-o max_write=65536` and the like. It comes on top of
@@ -103,12 +112,13 @@ impl<O: Operations> SessionBuilder<O> {
         self
     }
 
-    /// How many threads receive requests and run handlers up to their first wait; one by default.
+    /// How many threads receive requests and run handlers up to their first wait; one by default,
+    /// 1024 at most, and more is taken as that.
     ///
     /// More of them help handlers that block or compute; handlers that wait by `.await` need no
     /// more than one.
     pub fn reader_threads(mut self, threads: usize) -> Self {
-        self.limits.reader_threads = threads.max(1);
+        self.limits.reader_threads = threads.clamp(1, MAX_READER_THREADS);
         self
     }
 
@@ -230,7 +240,7 @@ impl<O: Operations> SessionBuilder<O> {
     pub fn mount(self, mountpoint: impl AsRef<Path>) -> Result<Session<O>, Error> {
         Session::mount(
             self.operations,
-            &self.options,
+            &self.options.unwrap_or_default(),
             self.conn_info_opts,
             self.limits,
             mountpoint.as_ref(),
@@ -252,7 +262,7 @@ impl<O: Operations> SessionBuilder<O> {
     pub fn lowlevel_ops(self) -> Result<LowlevelOps<O>, Error> {
         LowlevelOps::new(
             self.operations,
-            &self.options,
+            &self.options.unwrap_or_default(),
             self.conn_info_opts,
             self.limits,
         )
@@ -279,10 +289,27 @@ impl<O: Operations> SessionBuilder<O> {
     pub fn custom_io(self, io: impl Into<CustomIo>) -> Result<Session<O>, Error> {
         Session::connect(
             self.operations,
-            &self.options,
+            &self.options.unwrap_or_default(),
             self.conn_info_opts,
             self.limits,
             io.into(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fs;
+
+    impl Operations for Fs {}
+
+    #[test]
+    fn reader_threads_are_one_at_least_and_1024_at_most() {
+        for (asked, expected) in [(0, 1), (7, 7), (usize::MAX, 1024)] {
+            let builder = Session::builder(Fs).reader_threads(asked);
+            assert_eq!(builder.limits.reader_threads, expected);
+        }
     }
 }

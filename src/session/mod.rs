@@ -16,6 +16,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -24,6 +26,7 @@ use async_channel::Receiver;
 use async_channel::Sender;
 use smol::Executor;
 
+pub(crate) use builder::MAX_READER_THREADS;
 pub use builder::SessionBuilder;
 pub use custom_io::CustomIo;
 pub use handle::SessionHandle;
@@ -51,6 +54,7 @@ use crate::raw::BusyPoll;
 use crate::raw::InitHook;
 use crate::raw::Lender;
 use crate::raw::Lent;
+use crate::raw::Parent;
 use crate::raw::RawSession;
 use crate::raw::Signals;
 
@@ -165,6 +169,8 @@ pub struct Session<O: Operations> {
     ended: Receiver<ReaderEnd>,
     /// Handled until the session is closed: another signal must not leave the mount behind.
     signals: Option<Arc<Signals>>,
+    /// Waits for INIT.
+    parent: Mutex<Option<Parent>>,
     closed: bool,
 }
 
@@ -208,6 +214,7 @@ impl<O: Operations> Session<O> {
             readers: Vec::new(),
             ended: async_channel::bounded(1).1,
             signals: None,
+            parent: Mutex::new(None),
             closed: false,
         }
     }
@@ -248,13 +255,24 @@ impl<O: Operations> Session<O> {
         self.shared.raw.as_ptr()
     }
 
-    /// Goes on in the background: a child process takes over, the calling one exits with status 0.
-    /// The working directory becomes `/`, and standard input, output and error `/dev/null`.
+    /// Goes on in the background: this returns in a child process, whose working directory is `/`, and
+    /// whose standard input and output are `/dev/null`.
+    ///
+    /// The calling process waits until the kernel has been told that [`Operations::init`] succeeded, which
+    /// [`run`](Self::run) sees to, and exits with status 0 then. The child leaves the terminal at that
+    /// moment, and its standard error becomes `/dev/null`. If it ends before, it has said so on standard
+    /// error, has unmounted, and the calling process exits with the same status. So what started the
+    /// program learns of an error or a panic in `init`, of a capability that is not offered, and of whatever
+    /// else goes wrong until then. libfuse's own `fuse_daemonize` tells of none of these.
+    ///
+    /// The calling process does not wait for sessions without a mount of their own: those of
+    /// [`custom_io`](SessionBuilder::custom_io), and of a `/dev/fd/N` that is not mounted yet.
     ///
     /// # Errors
     ///
-    /// If the process has other threads, which the child would lack: call this between `mount` and
-    /// `run`, and start nothing before.
+    /// [`Error::Daemonize`] if the process has other threads, which the child would lack: call this between
+    /// `mount` and `run`, and start nothing before. The calling process gets it, too, if the child ends by a
+    /// signal, or with status 0 without having run.
     #[doc(alias = "fuse_daemonize")]
     pub fn daemonize(&self) -> Result<(), Error> {
         let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
@@ -263,7 +281,15 @@ impl<O: Operations> Session<O> {
                 "{threads} threads are running, and would be lost; daemonize before they start"
             )));
         }
-        raw::daemonize().map_err(|errno| Error::Daemonize(errno.to_string()))
+        let parent = raw::fork_and_wait().map_err(|error| Error::Daemonize(error.to_string()))?;
+        let raw = &self.shared.raw;
+        if raw.is_custom_io() || raw.init_result().is_some() || raw.is_connected() == Some(false) {
+            // INIT has come already, or who sends it may wait for the parent.
+            parent.release();
+            return Ok(());
+        }
+        *self.parent.lock().unwrap_or_else(PoisonError::into_inner) = Some(parent);
+        Ok(())
     }
 
     /// Ends the session if it has not ended yet, unmounts or leaves the mount as it is, and frees

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -117,6 +118,7 @@ impl<O: Operations> Session<O> {
                 select(stopped, pin!(shared.raw.initialized())).await
             {
                 enter(Phase::Serving);
+                stop_on_drop.0.release_parent();
                 stopped.await;
             }
             enter(Phase::Ending);
@@ -168,6 +170,14 @@ impl<O: Operations> Session<O> {
             .map_err(|error| Error::system("cannot start a thread for timers", error))?;
         // Before the readers, so that a signal is handled as soon as the file system is seen to answer.
         self.signals()
+    }
+
+    /// Lets the process go that waits for this one to be in the background.
+    fn release_parent(&self) {
+        let mut parent = self.parent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parent) = parent.take() {
+            parent.release();
+        }
     }
 
     fn start_readers(&mut self) -> Result<(), Error> {

@@ -95,6 +95,48 @@ fn an_empty_one() {
 }
 
 #[test]
+fn a_comma_where_libfuse_does_not_escape_it() {
+    let message = invalid(
+        MountOptions::default().subtype("foo,ro"),
+        r"subtype=foo\,ro",
+    );
+    assert!(message.contains("`subtype`"), "{message}");
+    let message = invalid(option(r"user=x\054ro"), r"user=x\054ro");
+    assert!(message.contains("`user`"), "{message}");
+    let message = invalid(
+        MountOptions::default().context("a,allow_other"),
+        r"context=a\,allow_other",
+    );
+    assert!(message.contains("`context`"), "{message}");
+    let message = invalid(
+        option(r"blksize=512\,allow_other"),
+        r"blksize=512\,allow_other",
+    );
+    assert!(message.contains("number of bytes"), "{message}");
+}
+
+#[test]
+fn numbers_of_the_connection_out_of_range() {
+    for (option, range) in [
+        ("max_write=4294967296", "from 0 to 4294967295"),
+        ("max_readahead=-1", "from 0 to 4294967295"),
+        ("max_background=65536", "from 0 to 65535"),
+        ("congestion_threshold=99999999999", "from 0 to 65535"),
+        ("time_gran=0", "from 1 to 1000000000"),
+        ("time_gran=3", "power of ten"),
+    ] {
+        let mut options = MountOptions::default().with(option);
+        let error = options.take_conn_info_opts().unwrap_err();
+        assert!(matches!(error, Error::InvalidOption { .. }), "{error:?}");
+        let message = error.to_string();
+        assert!(
+            message.contains(option) && message.contains(range),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn a_number_that_is_none() {
     for value in ["x", "-1", "4096k", "", "99999999999"] {
         let culprit = format!("max_read={value}");

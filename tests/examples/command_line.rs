@@ -75,6 +75,10 @@ fn help_lists_operands_and_options() {
             ] {
                 assert!(help.contains(part), "no {part} in {help}");
             }
+            // libfuse's default of its own loop.
+            assert!(!help.contains("default: 10"), "{help}");
+            let has_default = help.contains("up to 1024 (default: 1,");
+            assert_eq!(has_default, cfg!(libfuse_since = "3.12"), "{help}");
         }
     }
 }
@@ -116,9 +120,13 @@ fn without_an_option_it_goes_into_the_background_when_it_is_mounted() {
         assert_eq!(text(&output.stdout) + &text(&output.stderr), "");
         let mounted = mountinfo_of(mountpoint.path()).expect("mounted when it returns");
         common::register_mount(mountpoint.path().to_owned());
+        let source = match operands {
+            [source] => fs::canonicalize(source).unwrap().display().to_string(),
+            _ => name.to_owned(),
+        };
         assert_eq!(
             (mounted.kind, mounted.source),
-            (format!("fuse.{name}"), name.to_owned())
+            (format!("fuse.{name}"), source)
         );
         libfuse3::listdir(mountpoint.path()).unwrap();
         assert!(is_running_with(mountpoint.path()));
@@ -284,6 +292,15 @@ fn a_command_line_that_makes_no_sense_is_named() {
         let too_many = ["/no/such/place"].repeat(most + 1);
         let too_many = complaint(name, status, &finish(Command::new(&path).args(too_many)));
         assert!(too_many.contains("too many operands"), "{too_many}");
+        if cfg!(libfuse_since = "3.12") {
+            for threads in ["max_threads=99999999999", "max_threads=0", "max_threads=x"] {
+                let mut command = Command::new(&path);
+                let command = command.args(["-o", threads]).args(["/no/such/place"]);
+                let message = complaint(name, status, &finish(command));
+                let has_range = message.contains("from 1 to 1024");
+                assert!(message.contains(threads) && has_range, "{message}");
+            }
+        }
         let unknown = complaint(
             name,
             status,
@@ -314,6 +331,11 @@ fn what_cannot_be_mounted_is_named_and_nothing_is() {
         let message = start(&[], Path::new("/dev/null"));
         assert!(
             message.contains("/dev/null") && message.contains("neither a directory nor"),
+            "{message}"
+        );
+        let message = start(&["-o", "max_read=99999999999"], dir.path());
+        assert!(
+            message.contains("max_read=99999999999") && message.contains("from 0 to 4294967295"),
             "{message}"
         );
         let message = start(&["-o", "no_such_option"], dir.path());

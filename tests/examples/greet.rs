@@ -28,7 +28,7 @@ fn options_of_both_mix() {
     assert_eq!(greeting(&["-s", "you", "-oshout"]), "HELLO, YOU!\n");
     let program = Program::start("greet", ["-o", r"fsname=a\,b,shout", "-o", "ro", "you"]);
     let mounted = mountinfo_of(program.path()).unwrap();
-    assert_eq!((&*mounted.kind, &*mounted.source), ("fuse", "a,b"));
+    assert_eq!((&*mounted.kind, &*mounted.source), ("fuse.greet", "a,b"));
     assert!(mounted.options.starts_with("ro,"), "{mounted:?}");
     program.unmount();
 }

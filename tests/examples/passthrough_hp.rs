@@ -182,6 +182,10 @@ fn help_and_usage_are_libfuses() {
             "Argument ‘0’ failed to parse",
         ),
         (
+            with_arguments(["--num-threads=1025", "/", "/tmp"]),
+            "Argument ‘1025’ is more than 1024",
+        ),
+        (
             with_arguments(["--num-threads", "x", "/", "/tmp"]),
             "Argument ‘x’ failed to parse",
         ),
@@ -223,7 +227,7 @@ fn it_is_mounted_under_the_name_of_its_source() {
     common::require_fuse!();
     let (program, source) = mirror(&[]);
     let mount = mountinfo_of(program.path()).unwrap();
-    assert_eq!(mount.kind, "fuse");
+    assert_eq!(mount.kind, "fuse.passthrough_hp");
     assert_eq!(
         Path::new(&mount.source),
         source.path().canonicalize().unwrap()

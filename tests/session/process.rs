@@ -124,7 +124,12 @@ fn server(path: &Path, options: MountOptions, starts_child: bool) {
         .handle_signals(true);
     let mut session = session.mount(path).expect("mounted");
     println!("\nserver: mounted");
-    let child = starts_child.then(|| Command::new("sleep").arg("1000").stdout(Stdio::null()).spawn());
+    let child = starts_child.then(|| {
+        Command::new("sleep")
+            .arg("1000")
+            .stdout(Stdio::null())
+            .spawn()
+    });
     let child = child.map(|child| child.expect("started"));
     if let Some(child) = &child {
         println!("\nserver: {}", child.id());

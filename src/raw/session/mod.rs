@@ -352,10 +352,3 @@ impl RawSession {
         }
     }
 }
-
-/// Goes on in the background, in a child process; the parent exits with status 0. The caller makes
-/// sure that there is no other thread.
-pub(crate) fn daemonize() -> Result<()> {
-    // SAFETY: with a single thread fork(2) is safe to go on after.
-    super::ret(unsafe { sys::fuse_daemonize(0) })
-}
