@@ -138,7 +138,6 @@ pub(crate) enum Operation {
         mode: u32,
         flags: OpenFlags,
     },
-    #[cfg(libfuse_since = "3.17")]
     Tmpfile {
         parent: Inode,
         mode: u32,
@@ -321,7 +320,6 @@ impl Operation {
             Self::Link { .. } => const { &Kind::with_final_enosys("link") },
             Self::Open { .. } => const { &Kind::with_final_enosys("open") },
             Self::Create { .. } => const { &Kind::with_final_enosys("create") },
-            #[cfg(libfuse_since = "3.17")]
             Self::Tmpfile { .. } => const { &Kind::with_final_enosys("tmpfile") },
             Self::Read { .. } => const { &Kind::new("read") },
             Self::Write { .. } => const { &Kind::new("write") },
@@ -376,9 +374,8 @@ impl Operation {
             | Self::Unlink { parent, .. }
             | Self::Rmdir { parent, .. }
             | Self::Symlink { parent, .. }
-            | Self::Create { parent, .. } => [*parent, NONE],
-            #[cfg(libfuse_since = "3.17")]
-            Self::Tmpfile { parent, .. } => [*parent, NONE],
+            | Self::Create { parent, .. }
+            | Self::Tmpfile { parent, .. } => [*parent, NONE],
             #[cfg(libfuse_since = "3.18")]
             Self::Statx { inode, .. } => [*inode, NONE],
             #[cfg(libfuse_since = "3.19")]

@@ -416,8 +416,9 @@ pub trait Operations: Send + Sync + 'static {
     /// It is gone when it is closed, unless [`link`](Self::link) has given it a name until then,
     /// which `flags` with [`OpenFlags::EXCL`] rule out: the kernel sees to that. About `mode` and the
     /// umask see [`mknod`](Self::mknod). Not implemented: programs get `EOPNOTSUPP`, and the kernel
-    /// never asks again. The lookup count of the new inode is one. libfuse 3.17, Linux 6.1; never
-    /// called before.
+    /// never asks again. The lookup count of the new inode is one. Linux 6.1, with any libfuse; but
+    /// libfuse before 3.17 has no such operation of its own, so C's loops reply `EOPNOTSUPP` there
+    /// ([`LowlevelOps`](crate::LowlevelOps)).
     fn tmpfile(
         &self,
         parent: Inode,

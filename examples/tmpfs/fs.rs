@@ -70,7 +70,7 @@ impl Tmpfs {
         })
     }
 
-    fn empty_file(&self) -> Kind {
+    pub(crate) fn empty_file(&self) -> Kind {
         Kind::File(RwLock::new(Contents::new(&self.space)))
     }
 }
@@ -222,6 +222,18 @@ impl Operations for Tmpfs {
         ctx: &RequestContext,
     ) -> Result<(FileInfo, EntryAttributes)> {
         let attributes = self.create_node(parent, name, self.empty_file(), mode, ctx)?;
+        Ok((FileInfo::default(), attributes))
+    }
+
+    async fn tmpfile(
+        &self,
+        parent: Inode,
+        mode: u32,
+        flags: OpenFlags,
+        ctx: &RequestContext,
+    ) -> Result<(FileInfo, EntryAttributes)> {
+        let is_linkable = !flags.contains(OpenFlags::EXCL);
+        let attributes = self.create_nameless(parent, mode, is_linkable, ctx)?;
         Ok((FileInfo::default(), attributes))
     }
 

@@ -38,16 +38,35 @@ impl Tmpfs {
         if tree.get(parent)?.get(name).is_some() {
             return Err(Errno::EEXIST);
         }
-        let node = self.add_node(&mut tree, parent, kind, mode, ctx)?;
+        let node = self.add_node(parent, kind, mode, ctx)?;
+        self.inodes.pin(node.inode)?;
+        if node.is_dir() {
+            tree.add(node.inode, parent);
+        }
         tree.get_mut(parent)?.set(name, node.inode);
         self.entries_changed(&tree, parent, Timestamp::now(), i32::from(node.is_dir()))?;
+        Ok(node.attributes())
+    }
+
+    /// Creates a regular file without a name, which may get one later if it `is_linkable`. Its lookup
+    /// count is one: the file is gone when the kernel forgets it.
+    pub(crate) fn create_nameless(
+        &self,
+        parent: Inode,
+        mode: u32,
+        is_linkable: bool,
+        ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let tree = self.tree.read().unwrap();
+        tree.get(parent)?;
+        let node = self.add_node(parent, self.empty_file(), mode, ctx)?;
+        node.begin_without_name(is_linkable);
         Ok(node.attributes())
     }
 
     /// Creates an inode that has no name yet. Its lookup count is one.
     fn add_node(
         &self,
-        tree: &mut Tree,
         parent: Inode,
         kind: Kind,
         mode: u32,
@@ -55,13 +74,9 @@ impl Tmpfs {
     ) -> Result<Arc<Node>> {
         let (owner, xattrs) = self.inodes.get(parent)?.passes_on(mode, ctx)?;
         self.space.take_inode()?;
-        let (inode, node) = self
+        let (_, node) = self
             .inodes
             .insert(|inode| Node::new(inode, kind, owner, xattrs, &self.space));
-        self.inodes.pin(inode)?;
-        if node.is_dir() {
-            tree.add(inode, parent);
-        }
         Ok(node)
     }
 
@@ -82,7 +97,9 @@ impl Tmpfs {
         if tree.get(parent)?.get(name).is_some() {
             return Err(Errno::EEXIST);
         }
-        node.name_added(now)?;
+        if node.name_added(now)? {
+            self.inodes.pin(inode)?;
+        }
         tree.get_mut(parent)?.set(name, inode);
         self.entries_changed(&tree, parent, now, 0)?;
         Ok(self.inodes.reference(inode)?.attributes())
@@ -146,7 +163,7 @@ impl Tmpfs {
         // What the old name leads to from now on, and whether that is a directory.
         let (left, left_is_dir) = match &target {
             Some(target) if exchange => (Some(target.inode), target.is_dir()),
-            _ if whiteout => (Some(self.add_whiteout(&mut tree, parent, ctx)?), false),
+            _ if whiteout => (Some(self.add_whiteout(parent, ctx)?), false),
             _ => (None, false),
         };
         if left.is_none() && parent == new_parent {
@@ -176,9 +193,10 @@ impl Tmpfs {
 
     /// What an overlay file system puts where a file of the layer below is to be hidden. The kernel
     /// hears of it when it looks the name up.
-    fn add_whiteout(&self, tree: &mut Tree, parent: Inode, ctx: &RequestContext) -> Result<Inode> {
+    fn add_whiteout(&self, parent: Inode, ctx: &RequestContext) -> Result<Inode> {
         let kind = Kind::Special { rdev: 0 };
-        let node = self.add_node(tree, parent, kind, libc::S_IFCHR, ctx)?;
+        let node = self.add_node(parent, kind, libc::S_IFCHR, ctx)?;
+        self.inodes.pin(node.inode)?;
         self.inodes.forget(&[Forget {
             inode: node.inode,
             nlookup: 1,

@@ -59,6 +59,8 @@ struct Metadata {
     uid: u32,
     gid: u32,
     nlink: u32,
+    /// It has never had a name, and may get one.
+    is_linkable: bool,
     /// Number of entries, for a directory.
     entries: u64,
     atime: Timestamp,
@@ -95,6 +97,7 @@ impl Node {
             } else {
                 1
             },
+            is_linkable: false,
             entries: 0,
             atime: now,
             mtime: now,
@@ -317,16 +320,26 @@ impl Node {
         metadata.ctime = now;
     }
 
-    /// It got one name more; `ENOENT` if it had none, since it is about to go.
-    pub(crate) fn name_added(&self, now: Timestamp) -> Result<()> {
+    /// It is a file without a name, which may get one later if it `is_linkable`.
+    pub(crate) fn begin_without_name(&self, is_linkable: bool) {
         let mut metadata = self.metadata();
-        if metadata.nlink == 0 {
+        metadata.nlink = 0;
+        metadata.is_linkable = is_linkable;
+    }
+
+    /// It got one name more. Returns whether that is its first; `ENOENT` if it has lost its last one.
+    pub(crate) fn name_added(&self, now: Timestamp) -> Result<bool> {
+        let mut metadata = self.metadata();
+        let is_first = metadata.nlink == 0;
+        if !is_first {
+            self.space.take_inode()?;
+        } else if !metadata.is_linkable {
             return Err(Errno::ENOENT);
         }
-        self.space.take_inode()?;
+        metadata.is_linkable = false;
         metadata.nlink += 1;
         metadata.ctime = now;
-        Ok(())
+        Ok(is_first)
     }
 
     /// It lost a name. Returns whether it has others.

@@ -41,6 +41,8 @@ mod session;
 mod signals;
 mod stderr;
 pub(crate) mod sys;
+#[cfg(not(libfuse_since = "3.17"))]
+mod tmpfile;
 mod version;
 mod wake;
 

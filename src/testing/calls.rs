@@ -169,7 +169,7 @@ impl<O: Operations> MockKernel<O> {
         self.call(Request::create(parent, name, mode, flags))
     }
 
-    /// Makes a file without a name and opens it (libfuse 3.17); its lookup count is one.
+    /// Makes a file without a name and opens it; its lookup count is one.
     pub fn tmpfile(
         &self,
         parent: Inode,

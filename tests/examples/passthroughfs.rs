@@ -298,7 +298,7 @@ fn a_file_without_a_name_gets_one() {
         Ok(file) => file.into(),
         Err(rustix::io::Errno::OPNOTSUPP) => {
             mirror.program.unmount();
-            return common::skip("libfuse, the kernel or the source has no such files");
+            return common::skip("the kernel or the source has no such files");
         }
         Err(error) => panic!("{error}"),
     };

@@ -1,6 +1,16 @@
 //! T16 of pyfuse3's tests.
 
 use std::fs;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::AtFlags;
+use rustix::fs::CWD;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
 
 use crate::common;
 use crate::posix;
@@ -41,5 +51,69 @@ fn tmpfs_keeps_to_its_size_and_gives_room_back() {
     let free = rustix::fs::statvfs(tmpfs.path()).unwrap();
     assert_eq!(free.f_blocks * free.f_frsize, 1 << 20);
     assert!(free.f_bfree * free.f_frsize <= (1 << 20) - 504_096);
+    tmpfs.unmount();
+}
+
+/// Opens a file without a name. `None` if the kernel cannot.
+fn open_tmpfile(dir: &Path, flags: OFlags) -> Option<File> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    if release.starts_with("5.") || release.starts_with("6.0.") {
+        common::skip("the kernel is older than 6.1");
+        return None;
+    }
+    let mode = Mode::from_raw_mode(0o666);
+    let opened = rustix::fs::open(dir, OFlags::TMPFILE | OFlags::RDWR | flags, mode);
+    Some(opened.unwrap().into())
+}
+
+fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, path, CWD, name, AtFlags::SYMLINK_FOLLOW)
+}
+
+#[test]
+fn tmpfile_in_tmpfs_gets_names_or_gives_its_space_back() {
+    common::require_fuse!();
+    let tmpfs = Program::start("tmpfs", ["-o", "size=1M,nr_inodes=10"]);
+    let free = || {
+        let statvfs = rustix::fs::statvfs(tmpfs.path()).unwrap();
+        (statvfs.f_bfree, statvfs.f_ffree)
+    };
+    let (blocks, files) = free();
+    let directory = fs::metadata(tmpfs.path()).unwrap();
+    if let Some(mut file) = open_tmpfile(tmpfs.path(), OFlags::empty()) {
+        file.write_all(&[1; 5000]).unwrap();
+        let stat = file.metadata().unwrap();
+        assert_eq!((stat.nlink(), stat.len()), (0, 5000));
+        assert_eq!(stat.mode() & !0o022, libc::S_IFREG | 0o644);
+        assert!(libfuse3::listdir(tmpfs.path()).unwrap().is_empty());
+        let unchanged = fs::metadata(tmpfs.path()).unwrap();
+        assert_eq!(
+            (unchanged.mtime_nsec(), unchanged.len()),
+            (directory.mtime_nsec(), directory.len())
+        );
+        assert_eq!(free(), (blocks - 2, files - 1));
+        let [one, two] = ["one", "two"].map(|name| tmpfs.join(name));
+        link(&file, &one).unwrap();
+        assert_eq!(free(), (blocks - 2, files - 1));
+        link(&file, &two).unwrap();
+        assert_eq!(file.metadata().unwrap().nlink(), 2);
+        fs::remove_file(&one).unwrap();
+        drop(file);
+        assert_eq!(fs::read(&two).unwrap(), [1; 5000]);
+        // Once all names are gone there are no new ones.
+        let file = File::open(&two).unwrap();
+        fs::remove_file(&two).unwrap();
+        assert_eq!(link(&file, &one), Err(rustix::io::Errno::NOENT));
+        drop(file);
+
+        let mut file = open_tmpfile(tmpfs.path(), OFlags::EXCL).unwrap();
+        file.write_all(b"x").unwrap();
+        assert_eq!(link(&file, &one), Err(rustix::io::Errno::NOENT));
+        drop(file);
+        // The kernel closes files asynchronously.
+        let limit = common::DEFAULT_LIMIT;
+        assert!(common::wait_until(limit, || free() == (blocks, files)));
+    }
     tmpfs.unmount();
 }

@@ -24,5 +24,6 @@ mod passthrough;
 mod poll;
 mod range;
 mod retrieve;
+mod tmpfile;
 mod tree;
 mod xattr;

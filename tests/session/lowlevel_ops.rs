@@ -8,6 +8,7 @@ use std::fs;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
 use std::process::Stdio;
 use std::ptr;
@@ -100,10 +101,10 @@ impl CSession {
 }
 
 /// A file system, a session that C has made with it and mounted.
-fn mounted(
-    fs: Fs,
-    configure: impl FnOnce(SessionBuilder<Fs>) -> SessionBuilder<Fs>,
-) -> (LowlevelOps<Fs>, CSession, MountDir) {
+fn mounted<O: Operations>(
+    fs: O,
+    configure: impl FnOnce(SessionBuilder<O>) -> SessionBuilder<O>,
+) -> (LowlevelOps<O>, CSession, MountDir) {
     let dir = MountDir::new();
     let ops = configure(Session::builder(fs)).lowlevel_ops().unwrap();
     let session = CSession::new(&ops).mount(&dir);
@@ -187,6 +188,80 @@ fn cached_data_is_written_back_before_lseek_in_a_loop_of_c() {
     common::unmount(dir.path(), false).unwrap();
     assert_eq!(running.join().unwrap(), 0);
     ops.stop();
+    session.unmount();
+    session.destroy();
+    drop(ops);
+    common::assert_quiet();
+}
+
+/// Fails to make files without a name with an error of its own.
+struct Nameless;
+
+impl Operations for Nameless {
+    async fn tmpfile(
+        &self,
+        _parent: Inode,
+        _mode: u32,
+        _flags: OpenFlags,
+        _ctx: &RequestContext,
+    ) -> Result<(FileInfo, EntryAttributes)> {
+        Err(Errno::EDQUOT)
+    }
+
+    async fn getattr(
+        &self,
+        inode: Inode,
+        _file: Option<FileRef>,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        Ok(common::attributes(inode, libc::S_IFDIR | 0o755))
+    }
+}
+
+/// What `open` with `O_TMPFILE` fails with. `None` if the kernel does not send it.
+fn tmpfile_error(dir: &MountDir) -> Option<i32> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    if release.starts_with("5.") || release.starts_with("6.0.") {
+        common::skip("the kernel is older than 6.1");
+        return None;
+    }
+    let flags = libc::O_TMPFILE | libc::O_RDWR;
+    let mut options = File::options();
+    options.read(true).write(true).custom_flags(flags);
+    Some(common::errno(options.open(dir.path())))
+}
+
+#[test]
+fn tmpfile_in_a_loop_of_c_takes_libfuse_3_17() {
+    common::require_fuse!();
+    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+    let (ops, session, dir) = mounted(Nameless, |builder| builder);
+    let running = session.start_loop();
+    if let Some(error) = tmpfile_error(&dir) {
+        let expected = match cfg!(libfuse_since = "3.17") {
+            true => libc::EDQUOT,
+            false => libc::EOPNOTSUPP,
+        };
+        assert_eq!(error, expected);
+    }
+    common::unmount(dir.path(), false).unwrap();
+    assert_eq!(running.join().unwrap(), 0);
+    session.unmount();
+    session.destroy();
+    drop(ops);
+    common::assert_quiet();
+}
+
+#[test]
+fn tmpfile_in_an_adopted_session_reaches_the_handler() {
+    common::require_fuse!();
+    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+    let (ops, session, dir) = mounted(Nameless, |builder| builder);
+    let running = adopt(&ops, session);
+    if let Some(error) = tmpfile_error(&dir) {
+        assert_eq!(error, libc::EDQUOT);
+    }
+    assert_eq!(running.unmount().unwrap(), ExitReason::Terminated);
     session.unmount();
     session.destroy();
     drop(ops);
@@ -450,7 +525,7 @@ fn notifications_need_to_know_the_session() {
 }
 
 /// Has us run C's session, in the background.
-fn adopt(ops: &LowlevelOps<Fs>, session: CSession) -> BackgroundSession {
+fn adopt<O: Operations>(ops: &LowlevelOps<O>, session: CSession) -> BackgroundSession {
     // SAFETY: it is the one, and the tests destroy it after it has ended.
     unsafe { ops.adopt(session.0) }.unwrap().spawn().unwrap()
 }

@@ -145,3 +145,43 @@ fn capabilities_are_agreed_upon() {
     let error = builder.start().unwrap_err();
     assert!(matches!(error, Error::NotOffered { .. }), "{error:?}");
 }
+
+#[test]
+fn tmpfile_is_sent_with_each_libfuse() {
+    struct Nameless;
+
+    impl Operations for Nameless {
+        async fn tmpfile(
+            &self,
+            parent: Inode,
+            mode: u32,
+            flags: OpenFlags,
+            ctx: &RequestContext,
+        ) -> Result<(FileInfo, EntryAttributes)> {
+            assert_eq!((parent, mode), (Inode(5), libc::S_IFREG | 0o600));
+            assert_eq!((flags, ctx.umask), (OpenFlags::RDWR, 0o22));
+            let attributes = EntryAttributes {
+                ino: Inode(9),
+                mode,
+                ..EntryAttributes::default()
+            };
+            Ok((FileInfo::new(FileHandle(77)), attributes))
+        }
+    }
+
+    common::install_logger();
+    let tmpfile = || Request::tmpfile(Inode(5), libc::S_IFREG | 0o600, OpenFlags::RDWR);
+    let caller = testing::Caller {
+        uid: 0,
+        gid: 0,
+        pid: 1,
+        umask: 0o22,
+    };
+    let kernel = MockKernel::new(Nameless).unwrap();
+    let (file, entry) = kernel.call(tmpfile().by(caller)).unwrap();
+    assert_eq!((file.file.fh, entry.ino), (FileHandle(77), Inode(9)));
+    kernel.release(file).unwrap();
+    kernel.forget(entry.ino, 1);
+    // Where it is not implemented, the reply is what libfuse's is.
+    assert_eq!(start().call(tmpfile()).unwrap_err(), Errno::ENOSYS);
+}

@@ -1,5 +1,7 @@
 //! Callbacks about open files.
 
+#[cfg(not(libfuse_since = "3.17"))]
+use std::ffi::CStr;
 use std::ffi::c_char;
 use std::ffi::c_int;
 
@@ -29,6 +31,8 @@ use crate::WriteBuf;
 use crate::message::Operation;
 use crate::raw::bufvec;
 use crate::raw::pipe::Payload;
+#[cfg(not(libfuse_since = "3.17"))]
+use crate::raw::tmpfile::NAME as NAME_OF_TMPFILE;
 
 /// C: `fuse_lowlevel_ops::open`.
 ///
@@ -60,6 +64,12 @@ pub(super) unsafe extern "C" fn create(
     mode: libc::mode_t,
     fi: *mut fuse_file_info,
 ) {
+    #[cfg(not(libfuse_since = "3.17"))]
+    // SAFETY: guaranteed by the caller, see above.
+    if unsafe { CStr::from_ptr(name) } == NAME_OF_TMPFILE {
+        // SAFETY: guaranteed by the caller, see above.
+        return unsafe { tmpfile(req, parent, mode, fi) };
+    }
     // SAFETY: guaranteed by the caller, see above.
     let name = unsafe { owned(name) };
     // SAFETY: guaranteed by the caller, see above.
@@ -81,13 +91,12 @@ pub(super) unsafe extern "C" fn create(
     };
 }
 
-/// C: `fuse_lowlevel_ops::tmpfile`.
+/// C: `fuse_lowlevel_ops::tmpfile`, which libfuse has from 3.17 on. Before that, [`create`] calls it.
 ///
 /// # Safety
 ///
 /// - Called by libfuse, which gives `req` away.
 /// - `fi` lives until this function returns.
-#[cfg(libfuse_since = "3.17")]
 pub(super) unsafe extern "C" fn tmpfile(
     req: fuse_req_t,
     parent: fuse_ino_t,

@@ -44,6 +44,8 @@ use super::retrieve::Retrievals;
 use super::shim;
 use super::stderr;
 use super::sys::disconnected_descriptor;
+#[cfg(not(libfuse_since = "3.17"))]
+use super::tmpfile;
 use super::version;
 use crate::Capabilities;
 use crate::Errno;
@@ -284,9 +286,16 @@ impl RawSession {
         // SAFETY: `buf` is as libfuse has filled it, and its memory lives: in this thread's hands, or
         // in those of the message that took it.
         let process = |buf: &_| unsafe { sys::fuse_session_process_buf(session, buf) };
-        let process = |buf: &_| match self.clones.get() {
-            None => self.repair_answer(buf, || process(buf)),
-            Some(clones) => clones.process(self, session, buf),
+        let process = |buf: &_| {
+            #[cfg(not(libfuse_since = "3.17"))]
+            // SAFETY: `buf` is as `receive` or libfuse has filled it, and has its memory for itself.
+            unsafe {
+                tmpfile::show_as_create(buf);
+            }
+            match self.clones.get() {
+                None => self.repair_answer(buf, || process(buf)),
+                Some(clones) => clones.process(self, session, buf),
+            }
         };
         // SAFETY: libfuse returns how many bytes it has received.
         let received = unsafe { inbox.receive(receive, process) };

@@ -65,7 +65,6 @@ impl<O: Operations> Hold<O> {
         }
     }
 
-    #[cfg(libfuse_since = "3.17")]
     pub(super) async fn tmpfile(
         self,
         request: Request,

@@ -162,7 +162,6 @@ fn call<O: Operations>(
             mode,
             flags,
         } => start!(create(parent, name, mode, flags)),
-        #[cfg(libfuse_since = "3.17")]
         Operation::Tmpfile {
             parent,
             mode,
