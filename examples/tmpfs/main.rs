@@ -15,7 +15,7 @@
 //! The memory of deleted files serves new ones; the allocator seldom gives it back to the system.
 //!
 //! - `names.rs`, `directory.rs`: the tree of names
-//! - `node.rs`, `contents.rs`, `xattr.rs`, `acl.rs`: what a name leads to
+//! - `node.rs`, `contents.rs`, `xattr.rs`, `acl.rs`, `caller.rs`: what a name leads to
 //! - `space.rs`, `options.rs`: how much of it there may be
 //! - `fs.rs`: all of them as [`libfuse3::Operations`]
 //!
@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod caller;
 mod contents;
 mod directory;
 mod fs;

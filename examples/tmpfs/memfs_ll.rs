@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod caller;
 mod contents;
 mod directory;
 mod fs;

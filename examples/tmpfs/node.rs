@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::RwLock;
+use std::time::Duration;
 
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
@@ -19,9 +20,9 @@ use libfuse3::TimeOrNow;
 use libfuse3::Timestamp;
 use libfuse3::WriteBuf;
 use libfuse3::XattrFlags;
-use libfuse3::get_sup_groups;
 
 use crate::acl;
+use crate::caller::keeps_set_group_id;
 use crate::contents::Contents;
 use crate::contents::PAGE;
 use crate::space::Space;
@@ -124,8 +125,17 @@ impl Node {
     // ---- attributes ------------------------------------------------------------------------------
 
     /// The kernel may keep them for as long as it does by default: nothing changes but through it, and
-    /// it drops what an operation changes by the way, such as the times of a parent directory.
+    /// it drops what an operation changes by the way, such as the times of a parent directory. Only of
+    /// the set-group-id bit, which a write may clear, the kernel would not know.
     pub(crate) fn attributes(&self) -> EntryAttributes {
+        let mut attributes = self.all_attributes();
+        if attributes.mode & libc::S_ISGID != 0 && !self.is_dir() {
+            attributes.attr_timeout = Duration::ZERO;
+        }
+        attributes
+    }
+
+    fn all_attributes(&self) -> EntryAttributes {
         match &self.kind {
             Kind::File(contents) => {
                 let contents = contents.read().unwrap();
@@ -413,9 +423,11 @@ impl Metadata {
             self.mode = self.mode & libc::S_IFMT | mode & !libc::S_IFMT;
             acl::chmod(&mut self.xattrs, mode);
         }
-        let changes_owner = fields.uid.is_some() || fields.gid.is_some();
+        // A `chown` to nobody else comes without any field.
+        let sets_times = fields.atime.is_some() || fields.mtime.is_some();
+        let changes_times_alone = sets_times && fields.size.is_none();
         let is_dir = self.mode & libc::S_IFMT == libc::S_IFDIR;
-        if (changes_owner || fields.size.is_some()) && !is_dir {
+        if !changes_times_alone && !is_dir {
             self.guard_set_group(ctx);
         }
         self.uid = fields.uid.unwrap_or(self.uid);
@@ -425,15 +437,13 @@ impl Metadata {
         self.ctime = fields.ctime.unwrap_or(now);
     }
 
-    /// Takes the set-group-id bit off unless the caller is in the group.
+    /// Takes the set-group-id bit off unless the caller may leave it.
     ///
     /// Where a change of owner or contents clears the set-user-id bit, or the set-group-id bit of a
     /// program, the kernel sees to it by a `setattr` with the new mode. It leaves out files that their
     /// group may not execute.
     fn guard_set_group(&mut self, ctx: &RequestContext) {
-        let in_group = || get_sup_groups(ctx.pid).is_ok_and(|groups| groups.contains(&self.gid));
-        let set_group = self.mode & libc::S_ISGID != 0;
-        if set_group && !(ctx.uid == 0 || ctx.gid == self.gid || in_group()) {
+        if self.mode & libc::S_ISGID != 0 && !keeps_set_group_id(ctx, self.gid) {
             self.mode &= !libc::S_ISGID;
         }
     }

@@ -13,9 +13,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
+use rustix::fs::AtFlags;
 use rustix::fs::CWD;
 use rustix::fs::FallocateFlags;
 use rustix::fs::Gid;
+use rustix::fs::StatxFlags;
 use rustix::fs::Uid;
 use rustix::fs::XattrFlags;
 use rustix::thread::CapabilitySet;
@@ -164,13 +166,7 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 fn chown(path: &Path, uid: Option<Uid>, gid: Option<Gid>) -> io::Result<()> {
-    Ok(rustix::fs::chownat(
-        CWD,
-        path,
-        uid,
-        gid,
-        rustix::fs::AtFlags::empty(),
-    )?)
+    Ok(rustix::fs::chownat(CWD, path, uid, gid, AtFlags::empty())?)
 }
 
 /// `u::rw-,u:9:r--,g::rw-,m::rw-,o::rw-` as the kernel keeps it: a version, then a tag, permissions and an
@@ -210,8 +206,10 @@ fn outcome(dir: &Path, mode: u32, caller: Caller, change: Change) -> Outcome {
     (result, mode_of(&path))
 }
 
+/// Without the times, which the kernel would ask for after each write.
 fn mode_of(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    let mode = rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::MODE);
+    u32::from(mode.unwrap().stx_mode) & 0o7777
 }
 
 /// Whether the kernel clears the set-group-id bit also if the group may not execute the file: Linux 6.2.

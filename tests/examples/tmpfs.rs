@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
@@ -15,6 +16,7 @@ use rustix::fs::OFlags;
 use crate::common;
 use crate::posix;
 use crate::program::Program;
+use crate::set_id;
 
 #[test]
 fn tmpfs_is_a_posix_file_system() {
@@ -115,5 +117,23 @@ fn tmpfile_in_tmpfs_gets_names_or_gives_its_space_back() {
         let limit = common::DEFAULT_LIMIT;
         assert!(common::wait_until(limit, || free() == (blocks, files)));
     }
+    tmpfs.unmount();
+}
+
+#[test]
+fn set_id_bits_in_tmpfs_after_a_change_are_those_of_other_file_systems() {
+    common::require_fuse!();
+    common::require_root!();
+    let truth = common::open_directory();
+    common::require!(set_id::is_cleared_without_group_execute(truth.path()));
+    let arguments = ["-o", "size=1M,allow_other"];
+    let tmpfs = Program::start_with_limit("tmpfs", arguments, Duration::from_secs(120));
+    let wrong = set_id::differences(truth.path(), tmpfs.path(), None);
+    assert!(
+        wrong.is_empty(),
+        "{} cases:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     tmpfs.unmount();
 }
