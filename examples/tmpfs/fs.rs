@@ -29,6 +29,7 @@ use libfuse3::StatvfsData;
 use libfuse3::WriteBuf;
 use libfuse3::XattrFlags;
 
+use crate::access_times::AccessTimes;
 use crate::contents::Contents;
 use crate::directory::COOKIE_DOT;
 use crate::directory::COOKIE_DOT_DOT;
@@ -52,6 +53,7 @@ pub(crate) struct Tmpfs {
     /// Found by number alone: there are no keys.
     pub(crate) inodes: InodeTable<(), Node>,
     pub(crate) space: Arc<Space>,
+    pub(crate) access_times: AccessTimes,
     /// The longest name, in bytes.
     pub(crate) name_max: usize,
 }
@@ -66,8 +68,18 @@ impl Tmpfs {
             tree: RwLock::new(Tree::new()),
             inodes: InodeTable::new((), root),
             space,
+            access_times: AccessTimes::default(),
             name_max: NAME_MAX,
         })
+    }
+
+    /// The kernel keeps what it has cached of a file, unless that would hide reads that change times of
+    /// access: then each open file is read anew.
+    fn file_info(&self) -> FileInfo {
+        FileInfo {
+            keep_cache: !self.access_times.always_change(),
+            ..FileInfo::default()
+        }
     }
 
     pub(crate) fn empty_file(&self) -> Kind {
@@ -111,7 +123,9 @@ impl Operations for Tmpfs {
     }
 
     async fn readlink(&self, inode: Inode, _ctx: &RequestContext) -> Result<OsString> {
-        self.inodes.get(inode)?.read_link()
+        let node = self.inodes.get(inode)?;
+        node.accessed(self.access_times);
+        node.read_link()
     }
 
     // ---- tree ------------------------------------------------------------------------------------
@@ -209,7 +223,7 @@ impl Operations for Tmpfs {
         _flags: OpenFlags,
         _ctx: &RequestContext,
     ) -> Result<FileInfo> {
-        Ok(FileInfo::default())
+        Ok(self.file_info())
     }
 
     /// The kernel asks only for names that it knows to be free.
@@ -222,7 +236,7 @@ impl Operations for Tmpfs {
         ctx: &RequestContext,
     ) -> Result<(FileInfo, EntryAttributes)> {
         let attributes = self.create_node(parent, name, self.empty_file(), mode, ctx)?;
-        Ok((FileInfo::default(), attributes))
+        Ok((self.file_info(), attributes))
     }
 
     async fn tmpfile(
@@ -234,9 +248,10 @@ impl Operations for Tmpfs {
     ) -> Result<(FileInfo, EntryAttributes)> {
         let is_linkable = !flags.contains(OpenFlags::EXCL);
         let attributes = self.create_nameless(parent, mode, is_linkable, ctx)?;
-        Ok((FileInfo::default(), attributes))
+        Ok((self.file_info(), attributes))
     }
 
+    /// The kernel does not send what it reads from its cache: that leaves the time of access alone.
     async fn read(
         &self,
         file: FileRef,
@@ -244,11 +259,11 @@ impl Operations for Tmpfs {
         size: usize,
         _ctx: &RequestContext,
     ) -> Result<Data> {
-        let keep_atime = file.flags.contains(OpenFlags::NOATIME);
-        let bytes = self
-            .inodes
-            .get(file.inode)?
-            .read(offset, size, keep_atime)?;
+        let node = self.inodes.get(file.inode)?;
+        let bytes = node.read(offset, size)?;
+        if !file.flags.contains(OpenFlags::NOATIME) {
+            node.accessed(self.access_times);
+        }
         Ok(bytes.into())
     }
 
@@ -297,7 +312,7 @@ impl Operations for Tmpfs {
         _ctx: &RequestContext,
     ) -> Result<()> {
         let node = self.inodes.get(dir.inode)?;
-        node.accessed();
+        node.accessed(self.access_times);
         let tree = self.tree.read().unwrap();
         let directory = tree.get(dir.inode)?;
         let dots = [

@@ -17,12 +17,14 @@
 //! - `names.rs`, `directory.rs`: the tree of names
 //! - `node.rs`, `contents.rs`, `xattr.rs`, `acl.rs`, `caller.rs`: what a name leads to
 //! - `space.rs`, `options.rs`: how much of it there may be
+//! - `access_times.rs`: what reading changes
 //! - `fs.rs`: all of them as [`libfuse3::Operations`]
 //!
 //! `memfs_ll.rs` is another program with the same files, and `memfs.rs` what it makes of them.
 
 #![forbid(unsafe_code)]
 
+mod access_times;
 mod acl;
 mod caller;
 mod contents;
@@ -39,6 +41,8 @@ use std::process::ExitCode;
 use libfuse3::Program;
 use libfuse3::Session;
 
+use crate::access_times::AccessTimes;
+
 fn main() -> ExitCode {
     env_logger::init();
     Program::new("[NAME] MOUNTPOINT", "A file system in memory.")
@@ -52,10 +56,17 @@ fn main() -> ExitCode {
         )
         .option("-o mode=MODE", "permissions of the root directory, octal")
         .option("-o uid=UID,gid=GID", "owner of the root directory")
+        .option(
+            "-o noatime|relatime|strictatime",
+            "times of access: kept, changed once after each change and once a day (default), always",
+        )
+        .option("-o nodiratime", "keep times of access of directories")
         .run(|command_line| {
             options::name(command_line);
             let space = options::take_space(&mut command_line.options)?;
             let root = options::take_root(&mut command_line.options)?;
-            Ok(Session::builder(fs::Tmpfs::new(space, root)?))
+            let mut tmpfs = fs::Tmpfs::new(space, root)?;
+            tmpfs.access_times = AccessTimes::take_from(&mut command_line.options);
+            Ok(Session::builder(tmpfs))
         })
 }

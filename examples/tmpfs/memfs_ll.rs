@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access_times;
 mod acl;
 mod caller;
 mod contents;

@@ -21,6 +21,7 @@ use libfuse3::Timestamp;
 use libfuse3::WriteBuf;
 use libfuse3::XattrFlags;
 
+use crate::access_times::AccessTimes;
 use crate::acl;
 use crate::caller::keeps_set_group_id;
 use crate::contents::Contents;
@@ -222,16 +223,11 @@ impl Node {
 
     // ---- contents --------------------------------------------------------------------------------
 
-    /// Reads that the kernel's cache answers do not come here, and leave the atime alone.
-    pub(crate) fn read(&self, offset: u64, size: usize, keep_atime: bool) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, offset: u64, size: usize) -> Result<Vec<u8>> {
         let Kind::File(contents) = &self.kind else {
             return Err(Errno::EINVAL);
         };
-        let bytes = contents.read().unwrap().read(offset, size);
-        if !keep_atime {
-            self.accessed();
-        }
-        Ok(bytes)
+        Ok(contents.read().unwrap().read(offset, size))
     }
 
     /// Returns how much was written; `append` puts it at the end, wherever that is.
@@ -309,13 +305,17 @@ impl Node {
         let Kind::Symlink(target) = &self.kind else {
             return Err(Errno::EINVAL);
         };
-        self.accessed();
         Ok(target.clone())
     }
 
     /// A file, directory or symbolic link was read.
-    pub(crate) fn accessed(&self) {
-        self.metadata().atime = Timestamp::now();
+    pub(crate) fn accessed(&self, access_times: AccessTimes) {
+        let now = Timestamp::now();
+        let mut metadata = self.metadata();
+        let last_change = metadata.mtime.max(metadata.ctime);
+        if access_times.change(self.is_dir(), now, metadata.atime, last_change) {
+            metadata.atime = now;
+        }
     }
 
     // ---- names -----------------------------------------------------------------------------------

@@ -120,6 +120,61 @@ fn tmpfile_in_tmpfs_gets_names_or_gives_its_space_back() {
     tmpfs.unmount();
 }
 
+/// Which of the first and the second reading of a path changes its time of access.
+fn changes_of_atime(path: &Path, read: impl Fn(&Path)) -> [bool; 2] {
+    let atime = || {
+        let stat = fs::symlink_metadata(path).unwrap();
+        (stat.atime(), stat.atime_nsec())
+    };
+    [(); 2].map(|()| {
+        let before = atime();
+        read(path);
+        atime() != before
+    })
+}
+
+#[test]
+fn reading_tmpfs_changes_atime_as_the_mount_options_say() {
+    common::require_fuse!();
+    const NEVER: [bool; 2] = [false, false];
+    const ONCE: [bool; 2] = [true, false];
+    const ALWAYS: [bool; 2] = [true, true];
+    for (options, expected, expected_of_directory) in [
+        ("size=1M", ONCE, ONCE),
+        ("relatime", ONCE, ONCE),
+        ("noatime", NEVER, NEVER),
+        ("nodiratime", ONCE, NEVER),
+        ("strictatime", ALWAYS, ALWAYS),
+        ("strictatime,nodiratime,noatime", ALWAYS, ALWAYS),
+    ] {
+        let tmpfs = Program::start("tmpfs", ["-o", options]);
+        let [file, link, directory] = ["file", "link", "directory"].map(|name| tmpfs.join(name));
+        fs::write(&file, "contents").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("entry"), "").unwrap();
+        let of_file = changes_of_atime(&file, |path| {
+            assert_eq!(fs::read(path).unwrap(), b"contents");
+        });
+        let of_link = changes_of_atime(&link, |path| {
+            assert_eq!(fs::read_link(path).unwrap(), Path::new("file"));
+        });
+        let of_directory = changes_of_atime(&directory, |path| {
+            assert_eq!(libfuse3::listdir(path).unwrap(), ["entry"]);
+        });
+        assert_eq!(
+            [of_file, of_link, of_directory],
+            [expected, expected, expected_of_directory],
+            "{options}"
+        );
+        // A change makes the next reading count.
+        fs::write(&file, "contents").unwrap();
+        let of_file = changes_of_atime(&file, |path| drop(fs::read(path)));
+        assert_eq!(of_file, expected, "{options}, after a change");
+        tmpfs.unmount();
+    }
+}
+
 #[test]
 fn set_id_bits_in_tmpfs_after_a_change_are_those_of_other_file_systems() {
     common::require_fuse!();
