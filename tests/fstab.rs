@@ -271,3 +271,99 @@ fn what_cannot_be_mounted_is_a_failure_of_mount() {
         assert!(!common::is_mounted(&mountpoint));
     });
 }
+
+/// The lines of fstab are mounted once, show by source and type, and are unmounted by type.
+#[test]
+fn mount_a_twice_mounts_once_and_umount_a_finds_it() {
+    on_a_machine(|machine| {
+        let dirs = ["mirror", "mirror-of-a-link", "scratch"];
+        let dirs = dirs.map(|name| machine.namespace.directory(name, User::Root, 0o755));
+        let [mirror, of_link, scratch] = dirs.each_ref().map(|dir| dir.display());
+        let source = machine.source.canonicalize().unwrap();
+        let link = machine.namespace.path("link");
+        std::os::unix::fs::symlink(&source, &link).unwrap();
+        machine.fstab(&format!(
+            "{} {mirror} fuse.passthroughfs nofail,_netdev 0 0\n\
+             {} {of_link} fuse.passthroughfs nofail 0 0\n\
+             name {scratch} fuse.tmpfs size=1M 0 0",
+            source.display(),
+            link.display(),
+        ));
+        for attempt in 1..=2 {
+            let output = finish(machine.command("mount", User::Root).arg("-a"));
+            let said = text(&output.stdout) + &text(&output.stderr);
+            assert_eq!((output.status.code(), &*said), (Some(0), ""), "{attempt}");
+        }
+        let source = source.to_str().unwrap();
+        for (dir, kind, source) in [
+            (&dirs[0], "fuse.passthroughfs", source),
+            (&dirs[1], "fuse.passthroughfs", source),
+            (&dirs[2], "fuse.tmpfs", "name"),
+        ] {
+            let lines = common::mountinfo();
+            let is_there = |line: &&str| line.split(' ').nth(4) == dir.to_str();
+            assert_eq!(lines.lines().filter(is_there).count(), 1, "{lines}");
+            let mounted = common::mountinfo_of(dir).unwrap();
+            assert_eq!((&*mounted.kind, &*mounted.source), (kind, source));
+        }
+        let unmounted = common::wait_until(common::PATIENCE, || {
+            let mut umount = machine.command("umount", User::Root);
+            finish(umount.args(["-a", "-t", "fuse.passthroughfs"]));
+            !common::is_mounted(&dirs[0]) && !common::is_mounted(&dirs[1])
+        });
+        assert!(unmounted && common::is_mounted(&dirs[2]));
+        machine.umount(&dirs[2], User::Root);
+    });
+}
+
+#[test]
+fn a_remount_changes_the_flags_of_the_mount() {
+    on_a_machine(|machine| {
+        let mountpoint = machine.namespace.directory("mountpoint", User::Root, 0o755);
+        let mut mount = machine.command("mount", User::Root);
+        mount.args(["-t", "fuse.tmpfs", "-o", "noexec", "name"]);
+        run(mount.arg(&mountpoint));
+        let file = mountpoint.join("file");
+        fs::write(&file, "text").unwrap();
+        let remount = |options: &str| {
+            let mut mount = machine.command("mount", User::Root);
+            mount.args(["-o", &format!("remount,{options}")]);
+            assert_eq!(run(mount.arg(&mountpoint)), "");
+            common::mountinfo_of(&mountpoint).unwrap().options
+        };
+        assert_has(&remount("ro"), &["ro", "noexec"]);
+        let refused = common::errno(fs::write(&file, "other"));
+        assert_eq!(refused, libc::EROFS);
+        assert_has(&remount("rw,noatime"), &["rw", "noatime"]);
+        fs::write(&file, "other").unwrap();
+        machine.umount(&mountpoint, User::Root);
+
+        let mut nothing = machine.command("mount.fuse3", User::Root);
+        nothing.arg("tmpfs#name").arg(&mountpoint);
+        let message = failure(&finish(nothing.args(["-o", "remount,ro"])));
+        assert!(
+            message.contains("tmpfs: cannot remount") && message.contains("no FUSE file system"),
+            "{message}"
+        );
+        assert!(!common::is_mounted(&mountpoint));
+    });
+}
+
+/// mount.fuse3 adds `dev,suid` for root.
+#[test]
+fn a_remount_keeps_nosuid_and_nodev() {
+    on_a_machine(|machine| {
+        let mountpoint = machine.namespace.directory("mine", User::Nobody, 0o755);
+        machine.fstab(&format!(
+            "name {} fuse.tmpfs user,noauto 0 0",
+            mountpoint.display()
+        ));
+        run(machine.command("mount", User::Nobody).arg(&mountpoint));
+        let mut remount = machine.command("mount.fuse3", User::Root);
+        remount.arg("tmpfs#name").arg(&mountpoint);
+        run(remount.args(["-o", "remount,ro"]));
+        let options = common::mountinfo_of(&mountpoint).unwrap().options;
+        assert_has(&options, &["ro", "nosuid", "nodev"]);
+        machine.umount(&mountpoint, User::Nobody);
+    });
+}

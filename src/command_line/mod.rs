@@ -1,6 +1,7 @@
 //! Whole programs: a command line as libfuse's own programs have it, and what they do with it.
 
 mod program;
+mod remount;
 mod run;
 
 use std::error::Error as StdError;
@@ -149,6 +150,9 @@ impl CommandLine {
     /// a signal comes: what [`Program::run`] does with the command line of the process. For programs that
     /// read theirs by other means, as the example `greet` does with the crate `clap`.
     ///
+    /// With the option `remount`, which mount(8) gives, it changes the flags of the mount that is there, and
+    /// `make` is not called.
+    ///
     /// ```no_run
     /// use libfuse3::{CommandLine, Operations, Session};
     ///
@@ -169,6 +173,11 @@ impl CommandLine {
         make: impl FnOnce(&mut Self) -> Result<SessionBuilder<O>, Box<dyn StdError>>,
     ) -> Result<(), Box<dyn StdError>> {
         run(self, make, |_| Ok(()))
+    }
+
+    /// Whether the mount on the mountpoint is to be changed, and nothing to be mounted.
+    fn is_remount(&self) -> bool {
+        self.options.get("remount").is_some()
     }
 
     /// Takes an option out that the program has declared ([`Program::option`]) and that begins with

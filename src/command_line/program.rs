@@ -177,6 +177,11 @@ impl Program {
         let (optional, needed): (Vec<_>, Vec<_>) =
             declared.partition(|operand| operand.starts_with('['));
         let given = line.operands.len() + usize::from(line.mountpoint.is_some());
+        // mount(8) gives the source of the mount to whatever is remounted.
+        let given = match line.is_remount() && line.mountpoint.is_some() {
+            true => needed.len(),
+            false => given,
+        };
         let surplus = given.checked_sub(needed.len());
         if surplus.is_none_or(|surplus| surplus > optional.len()) {
             let what = match surplus {

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::path::Path;
 
 use super::CommandLine;
+use super::remount::remount;
 use crate::Error;
 use crate::MountOptions;
 use crate::Operations;
@@ -19,6 +20,9 @@ pub(super) fn run<O: Operations>(
     make: impl FnOnce(&mut CommandLine) -> Result<SessionBuilder<O>, Box<dyn StdError>>,
     mounted: impl FnOnce(&Session<O>) -> Result<(), Box<dyn StdError>>,
 ) -> Result<(), Box<dyn StdError>> {
+    if line.is_remount() {
+        return remount(&line);
+    }
     let mut builder = make(&mut line)?;
     let options = mount_options(&line, builder.take_options());
     if let Some(threads) = line.max_threads {

@@ -140,6 +140,11 @@ impl MountOptions {
         self
     }
 
+    /// Each as it stands between the commas.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &OsStr> {
+        self.options.iter().map(OsString::as_os_str)
+    }
+
     /// Whether libfuse can be given them.
     pub(crate) fn is_valid(&self) -> bool {
         self.to_arguments().is_ok()

@@ -101,7 +101,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (
         &["remount"],
-        "is for mount(8) alone; use `mount -i -o remount,...`",
+        "is for mount(8), which `Program` serves; use `mount -i -o remount,...`",
     ),
 ];
 

@@ -15,21 +15,33 @@ pub(super) fn refuse(arguments: &[CString]) {
     let by_option = arguments.iter().any(|option| **option == *c"io_uring");
     let by_environment = std::env::var("FUSE_URING_ENABLE").is_ok_and(|value| is_number(&value));
     if by_option || by_environment {
-        log::warn!(
-            "io_uring is not used, although {} asks for it: libfuse {} is not safe to use with it here",
-            if by_option {
-                "an option"
-            } else {
-                "FUSE_URING_ENABLE"
-            },
-            super::version::libfuse_version()
-        );
+        let who = match by_option {
+            true => "an option",
+            false => "FUSE_URING_ENABLE",
+        };
+        let libfuse = super::version::libfuse_version();
+        complain(&format!(
+            "io_uring is not used, although {who} asks for it: libfuse {libfuse} is not safe to use with it here"
+        ));
     }
 }
 
 /// Nothing to refuse: this libfuse does not know the option.
 #[cfg(not(libfuse_since = "3.18"))]
 pub(super) fn refuse(_: &[CString]) {}
+
+/// One line, in the log, or else on standard error: the user has asked for something.
+#[cfg(libfuse_since = "3.18")]
+fn complain(line: &str) {
+    use std::io::Write;
+
+    if log::log_enabled!(log::Level::Warn) {
+        log::warn!("{line}");
+    } else {
+        // Nobody can be told if that fails.
+        drop(writeln!(std::io::stderr(), "libfuse3: {line}"));
+    }
+}
 
 /// Whether atoi(3), as libfuse asks it, finds a number other than 0.
 #[cfg(libfuse_since = "3.18")]

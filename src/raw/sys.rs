@@ -86,6 +86,15 @@ pub(crate) fn umount2(path: &CStr, flags: i32) -> io::Result<()> {
     check(result as isize).map(drop)
 }
 
+/// Changes the flags of the mount on this path.
+pub(crate) fn remount(path: &CStr, flags: libc::c_ulong) -> io::Result<()> {
+    let none = std::ptr::null();
+    let flags = flags | libc::MS_REMOUNT;
+    // SAFETY: the path is NUL-terminated; the kernel takes no source, type or data for a remount.
+    let result = unsafe { libc::mount(none, path.as_ptr(), none, flags, none.cast()) };
+    check(result as isize).map(drop)
+}
+
 pub(crate) fn geteuid() -> u32 {
     // SAFETY: no preconditions.
     unsafe { libc::geteuid() }

@@ -13,10 +13,17 @@ mod refused {
 
     /// The ring's threads are started while INIT is worked on. The kernel offers a ring only if
     /// `/sys/module/fuse/parameters/enable_uring` says so.
-    fn assert_refused(prepare: impl FnOnce(&mut Command)) {
-        let mut command = Command::new(path_of("tmpfs"));
-        command.env("RUST_LOG", "warn");
-        prepare(&mut command);
+    fn assert_refused(prepare: impl Fn(&mut Command)) {
+        // With a logger, and without one that shows warnings.
+        for level in ["warn", "error"] {
+            let mut command = Command::new(path_of("tmpfs"));
+            command.env("RUST_LOG", level);
+            prepare(&mut command);
+            assert_one_line(command);
+        }
+    }
+
+    fn assert_one_line(command: Command) {
         let mut tmpfs = Program::start_command("tmpfs", command, common::DEFAULT_LIMIT);
         let file = tmpfs.join("file");
         fs::write(&file, "text").unwrap();
