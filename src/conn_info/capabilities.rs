@@ -133,8 +133,10 @@ bitflags! {
         /// [`ConnInfo::set_max_backing_stack_depth`]. libfuse 3.17, Linux 6.9.
         #[doc(alias = "FUSE_CAP_PASSTHROUGH")]
         const PASSTHROUGH = 1 << 29;
-        /// There are no file handles (`name_to_handle_at`), and hence no export by NFS. libfuse 3.17,
-        /// Linux 6.9.
+        /// There are no file handles (`name_to_handle_at`), and hence no export by NFS: for file systems that
+        /// do not find an inode by its number after the kernel has forgotten it. Without this, handles of
+        /// such inodes fail with `ESTALE`. Linux 6.9. libfuse has it since 3.17; before, this library passes
+        /// the wish on in its place, except in sessions that C has made.
         #[doc(alias = "FUSE_CAP_NO_EXPORT_SUPPORT")]
         const NO_EXPORT_SUPPORT = 1 << 30;
         /// Requests come through io_uring. Not to be asked for here, and refused with a warning where

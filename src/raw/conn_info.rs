@@ -2,6 +2,7 @@
 
 use libfuse_sys::fuse_conn_info;
 
+use super::init_repair::UNKNOWN_TO_LIBFUSE;
 use super::shim;
 use crate::Capabilities;
 use crate::ConnInfo;
@@ -33,8 +34,9 @@ pub(super) fn load(conn: &fuse_conn_info) -> ConnInfo {
 /// Writes the file system's wishes, and the `max_read` of the mount options, which libfuse wants to
 /// find here too.
 pub(super) fn store(info: &ConnInfo, conn: &mut fuse_conn_info) {
+    let want = info.want - UNKNOWN_TO_LIBFUSE;
     // SAFETY: `conn` is libfuse's own structure, as the functions behind `want` need it to be.
-    unsafe { shim::shim_conn_set_want(conn, info.want.bits()) };
+    unsafe { shim::shim_conn_set_want(conn, want.bits()) };
     conn.max_write = info.max_write;
     conn.max_read = info.max_read;
     conn.max_readahead = info.max_readahead;

@@ -8,6 +8,7 @@ use libfuse_sys as sys;
 
 use super::args::Args;
 use super::conn_info;
+use super::init_repair::UNKNOWN_TO_LIBFUSE;
 use super::log;
 use crate::ConnInfo;
 
@@ -63,7 +64,7 @@ impl RawConnInfoOpts {
                 })?;
         }
         // Those that libfuse wants by itself stay as they were.
-        let (before, now) = (info.wanted(), asked.wanted());
+        let (before, now) = (info.wanted() - UNKNOWN_TO_LIBFUSE, asked.wanted());
         info.unwant(before - now);
         let added = now - before;
         if added.is_empty() {

@@ -536,6 +536,18 @@ fn chattr_changes_the_source() {
     }
 }
 
+#[test]
+fn file_handles_are_refused_rather_than_going_stale() {
+    common::require_fuse!();
+    let mirror = Mirror::new(&[]);
+    fs::write(mirror.source.path().join("file"), "").unwrap();
+    match common::name_to_handle(&mirror.program.join("file")) {
+        Ok(()) => common::skip("before Linux 6.9 the kernel makes file handles in any case"),
+        Err(errno) => assert_eq!(errno, libfuse3::Errno::EOPNOTSUPP),
+    }
+    mirror.program.unmount();
+}
+
 /// All ways that contents take, in all of the mirrors.
 #[test]
 fn set_id_bits_after_a_change_are_those_of_the_source() {

@@ -1,13 +1,9 @@
 //! How much, how long, how many: what is agreed upon with numbers; and what is offered at all.
 
-use std::ffi::CString;
 use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
-use std::io;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -323,7 +319,8 @@ fn what_is_offered_by_libfuse_follows_its_version() {
         ),
         (
             Capabilities::NO_EXPORT_SUPPORT,
-            since(cfg!(libfuse_since = "3.17"), 40),
+            // Before libfuse 3.17 this library does it.
+            since(true, 40),
         ),
     ] {
         assert_eq!(offered(capability), expected, "{capability}");
@@ -357,7 +354,7 @@ fn without_export_support_there_are_no_file_handles() {
         let path = mounted.join("file");
         fs::metadata(&path).unwrap();
         let offered = mounted.ops.conn_info().unwrap().capable();
-        (name_to_handle(&path), offered)
+        (common::name_to_handle(&path), offered)
     };
     let (handle, offered) = handle_of(true);
     assert_eq!(handle, Ok(()));
@@ -366,38 +363,5 @@ fn without_export_support_there_are_no_file_handles() {
         assert_eq!(handle, Err(Errno::EOPNOTSUPP));
     } else {
         common::skip("NO_EXPORT_SUPPORT is not offered");
-    }
-}
-
-/// Asks for a file handle, as NFS servers do.
-fn name_to_handle(path: &Path) -> Result<()> {
-    /// `struct file_handle`, with room for any.
-    #[repr(C)]
-    struct Handle {
-        bytes: u32,
-        kind: i32,
-        handle: [u8; 128],
-    }
-    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
-    let mut handle = Handle {
-        bytes: 128,
-        kind: 0,
-        handle: [0; 128],
-    };
-    let mut mount = 0;
-    // SAFETY: the path is NUL-terminated, and there is room for the handle and the mount's number.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_name_to_handle_at,
-            libc::AT_FDCWD,
-            path.as_ptr(),
-            &raw mut handle,
-            &raw mut mount,
-            0,
-        )
-    };
-    match result {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error().into()),
     }
 }

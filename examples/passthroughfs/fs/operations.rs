@@ -95,6 +95,9 @@ impl Operations for Passthrough {
         if self.options.flock {
             conn.want_if_capable(Capabilities::FLOCK_LOCKS);
         }
+        // An inode that the kernel has forgotten is not found by its number: a file handle for NFS would go
+        // stale at any time.
+        conn.want_if_capable(Capabilities::NO_EXPORT_SUPPORT);
         // chattr and lsattr.
         conn.want_if_capable(Capabilities::IOCTL_DIR);
         if self.options.timeout.is_zero() {

@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering;
 use libfuse_sys as sys;
 
 use super::super::session::RawSession;
-use super::FLAGS_OFFSET;
-use super::FUSE_PARALLEL_DIROPS;
+use super::words;
 
 impl RawSession {
     /// Called with each message before it is sent: mends it if it is the answer to INIT.
@@ -17,22 +16,22 @@ impl RawSession {
     /// - `iov` points to `count` valid elements, whose memory libfuse may still change.
     #[inline]
     pub(in super::super) unsafe fn repair_init(&self, iov: *mut sys::iovec, count: c_int) {
-        if self.repair.pending.load(Ordering::Relaxed) {
-            // SAFETY: guaranteed by the caller, see above.
-            let done = unsafe { add_flag(iov, count) };
-            self.repair.pending.store(!done, Ordering::Release);
+        let flags = self.repair.pending.load(Ordering::Relaxed);
+        // SAFETY: guaranteed by the caller, see above.
+        if flags != 0 && unsafe { add_flags(iov, count, flags) } {
+            self.repair.pending.store(0, Ordering::Release);
         }
     }
 }
 
-/// Puts the flag into the answer to INIT, if this is it: a `fuse_out_header` (length, error,
+/// Puts the flags into the answer to INIT, if this is it: a `fuse_out_header` (length, error,
 /// unique), then a `fuse_init_out`. While INIT is not answered nothing else is, and a
-/// notification, which another thread may send meanwhile, has the unique number 0.
+/// notification, which another thread may send meanwhile, has the unique number 0. Whether that is done.
 ///
 /// # Safety
 ///
 /// - `iov` points to `count` valid elements, whose memory libfuse may still change.
-unsafe fn add_flag(iov: *mut sys::iovec, count: c_int) -> bool {
+unsafe fn add_flags(iov: *mut sys::iovec, count: c_int, flags: u64) -> bool {
     if count < 1 {
         return false;
     }
@@ -52,13 +51,15 @@ unsafe fn add_flag(iov: *mut sys::iovec, count: c_int) -> bool {
     let body = unsafe { iov.add(1) };
     // SAFETY: as above.
     let body = unsafe { *body };
-    if body.iov_len < FLAGS_OFFSET + size_of::<u32>() {
-        return true;
+    for (offset, word) in words(flags) {
+        if body.iov_len < offset + size_of::<u32>() {
+            continue;
+        }
+        // SAFETY: the body is long enough, as just checked.
+        let flags = unsafe { body.iov_base.cast::<u8>().add(offset) }.cast::<u32>();
+        // SAFETY: `fuse_init_out` is a variable of libfuse's on this thread's stack, with the
+        // alignment of its members.
+        unsafe { *flags |= word };
     }
-    // SAFETY: the body is long enough, as just checked.
-    let flags = unsafe { body.iov_base.cast::<u8>().add(FLAGS_OFFSET) }.cast::<u32>();
-    // SAFETY: `fuse_init_out` is a variable of libfuse's on this thread's stack, with the
-    // alignment of its members.
-    unsafe { *flags |= FUSE_PARALLEL_DIROPS };
     true
 }

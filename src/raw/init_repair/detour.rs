@@ -19,8 +19,7 @@ use libfuse_sys::fuse_buf;
 use super::super::callbacks;
 use super::super::session::RawSession;
 use super::super::sys;
-use super::FLAGS_OFFSET;
-use super::FUSE_PARALLEL_DIROPS;
+use super::words;
 use crate::wire;
 use crate::wire::OUT_HEADER;
 use crate::wire::Opcode;
@@ -41,8 +40,8 @@ impl RawSession {
             }
         };
         process();
-        let wanted = self.repair.pending.load(Ordering::Acquire);
-        match detour.end(wanted) {
+        let flags = self.repair.pending.load(Ordering::Acquire);
+        match detour.end(flags) {
             Ok(()) => (),
             // It was unmounted meanwhile. libfuse has nothing to say about that either.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => (),
@@ -81,7 +80,7 @@ impl Detour {
     }
 
     /// Leads back to the connection, and sends on what libfuse has written.
-    fn end(mut self, wanted: bool) -> io::Result<()> {
+    fn end(mut self, flags: u64) -> io::Result<()> {
         lead(self.fd, &self.connection)?;
         let mut message = [0; 4096];
         loop {
@@ -92,9 +91,7 @@ impl Detour {
                 Err(error) => return Err(error),
             };
             let message = &mut message[..len];
-            if wanted {
-                add_flag(message);
-            }
+            add_flags(message, flags);
             // A notification that another thread sends meanwhile is none of our business.
             let is_answer = unique(message) != 0;
             match self.connection.write(message) {
@@ -120,16 +117,18 @@ fn unique(message: &[u8]) -> u64 {
     unique.map_or(0, u64::from_ne_bytes)
 }
 
-/// Puts the flag into the answer to INIT, if this is it: a `fuse_out_header`, then a `fuse_init_out`.
+/// Puts the flags into the answer to INIT, if this is it: a `fuse_out_header`, then a `fuse_init_out`.
 /// An error has no body.
-fn add_flag(message: &mut [u8]) {
+fn add_flags(message: &mut [u8], flags: u64) {
     if unique(message) == 0 {
         return;
     }
-    let at = OUT_HEADER + FLAGS_OFFSET;
-    if let Some(flags) = message.get_mut(at..at + size_of::<u32>()) {
-        for (flags, bits) in flags.iter_mut().zip(FUSE_PARALLEL_DIROPS.to_ne_bytes()) {
-            *flags |= bits;
+    for (offset, word) in words(flags) {
+        let at = OUT_HEADER + offset;
+        if let Some(bytes) = message.get_mut(at..at + size_of::<u32>()) {
+            for (byte, bits) in bytes.iter_mut().zip(word.to_ne_bytes()) {
+                *byte |= bits;
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use libfuse_sys as sys;
 
+use super::super::init_repair::InitRepair;
 use super::super::pipe;
 use super::super::version;
 use super::RawSession;
@@ -46,6 +47,10 @@ impl RawSession {
             return;
         }
         info.max_read = self.max_read;
+        // In a session that C has made, C's libfuse writes the reply.
+        if self.foreign.is_none() {
+            InitRepair::offer(info);
+        }
         if self.is_custom_io() {
             // libfuse offers it where it has no functions of ours to send with.
             let splicing =
