@@ -6,7 +6,9 @@
 mod common;
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
@@ -28,7 +30,7 @@ const MOUNTPOINT: &str = "LIBFUSE3_TEST_MOUNTPOINT";
 const ROLE: &str = "LIBFUSE3_TEST_ROLE";
 const NEWS: &str = "LIBFUSE3_TEST_NEWS";
 
-const TESTS: [(&str, fn()); 5] = [
+const TESTS: [(&str, fn()); 6] = [
     ("daemonize_goes_on_in_a_child_process", goes_on),
     (
         "a_failure_before_init_is_that_of_the_process_that_was_called",
@@ -42,6 +44,10 @@ const TESTS: [(&str, fn()); 5] = [
     (
         "a_mount_that_is_gone_before_init_is_a_failure",
         is_unmounted,
+    ),
+    (
+        "an_interruption_from_the_terminal_before_init_ends_it",
+        is_interrupted,
     ),
 ];
 
@@ -91,6 +97,12 @@ fn be(role: &str, mountpoint: &Path) {
         "fails" => |_| Err(Errno::ENODATA),
         "panics" => |_| panic!("init has no idea"),
         "needs what is not offered" => |conn| conn.want(Capabilities::from_bits_retain(1 << 62)),
+        "waits" => |_| {
+            let news = PathBuf::from(std::env::var_os(NEWS).unwrap());
+            fs::write(&news, "waiting").unwrap();
+            assert!(common::wait_until(common::PATIENCE, || !news.exists()));
+            Ok(())
+        },
         "is killed" => |_| {
             let this = rustix::process::getpid();
             rustix::process::kill_process(this, rustix::process::Signal::KILL).unwrap();
@@ -235,6 +247,28 @@ fn fails_below_mount() {
     let output = mount.finish(command.arg(mount.dir.path()));
     let message = failure(&mount, &output, 1);
     assert!(message.contains("init failed: No data"), "{message}");
+}
+
+/// As Ctrl-C does it.
+fn is_interrupted() {
+    let mount = Mount::new();
+    let news = mount.elsewhere.path().join("news");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(ROLE, "waits").env(MOUNTPOINT, mount.dir.path());
+    command
+        .env(NEWS, &news)
+        .stdin(Stdio::null())
+        .process_group(0);
+    let mut child = command.spawn().unwrap();
+    let is_waiting = || fs::read(&news).is_ok_and(|news| news == b"waiting");
+    assert!(common::wait_until(common::PATIENCE, is_waiting));
+    assert!(child.try_wait().unwrap().is_none(), "it waits for init");
+    let group = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process_group(group, rustix::process::Signal::INT).unwrap();
+    fs::remove_file(&news).unwrap();
+    child.wait().unwrap();
+    let is_gone = || !common::is_mounted(mount.dir.path());
+    assert!(common::wait_until(common::PATIENCE, is_gone));
 }
 
 fn is_killed() {
