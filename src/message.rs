@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::AccessFlags;
 use crate::CopyFileRange;
+use crate::Errno;
 use crate::FallocateFlags;
 use crate::FileLock;
 use crate::FileRef;
@@ -46,6 +47,34 @@ impl Name {
     #[inline]
     pub(crate) fn as_os_str(&self) -> &OsStr {
         OsStr::from_bytes(&self.0)
+    }
+
+    /// Whether it is one that the kernel has an entry of a directory by. `.` and `..` are not.
+    fn check(&self) -> Result<()> {
+        match &self.0[..] {
+            b"" | b"." | b".." => Err(Errno::EINVAL),
+            name if name.contains(&b'/') => Err(Errno::EINVAL),
+            name => check_length(name),
+        }
+    }
+
+    /// As [`check`](Self::check), for what is looked up.
+    fn check_for_lookup(&self, dot_lookup: bool) -> Result<()> {
+        match &self.0[..] {
+            b"." | b".." if dot_lookup => Ok(()),
+            _ => self.check(),
+        }
+    }
+}
+
+/// `FUSE_NAME_MAX` of the kernel, and the longest path.
+const MAX_NAME: usize = 4095;
+
+fn check_length(name: &[u8]) -> Result<()> {
+    match name.len() {
+        0 => Err(Errno::EINVAL),
+        1..=MAX_NAME => Ok(()),
+        _ => Err(Errno::ENAMETOOLONG),
     }
 }
 
@@ -299,6 +328,29 @@ impl Kind {
 }
 
 impl Operation {
+    /// Whether its names are such as the kernel sends. `dot_lookup`: whether it looks `.` and `..` up, which
+    /// it does for `EXPORT_SUPPORT`.
+    pub(crate) fn check_names(&self, dot_lookup: bool) -> Result<()> {
+        match self {
+            Self::Lookup { name, .. } => name.check_for_lookup(dot_lookup),
+            Self::Mknod { name, .. }
+            | Self::Mkdir { name, .. }
+            | Self::Unlink { name, .. }
+            | Self::Rmdir { name, .. }
+            | Self::Create { name, .. }
+            | Self::Link { new_name: name, .. } => name.check(),
+            Self::Symlink { name, target, .. } => {
+                name.check()?;
+                check_length(target.as_bytes())
+            }
+            Self::Rename { names, .. } => names.iter().try_for_each(Name::check),
+            Self::Setxattr { name, .. }
+            | Self::Getxattr { name, .. }
+            | Self::Removexattr { name, .. } => check_length(&name.0),
+            _ => Ok(()),
+        }
+    }
+
     #[inline]
     pub(crate) fn kind(&self) -> &'static Kind {
         match self {

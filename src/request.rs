@@ -43,6 +43,14 @@ impl Request {
         self.0.operation()
     }
 
+    /// How many bytes it writes, if its handler has not taken them.
+    pub(crate) fn payload_len(&self) -> usize {
+        match self.operation() {
+            Some(Operation::Write { data, .. }) => data.len(),
+            _ => 0,
+        }
+    }
+
     #[inline]
     pub(crate) fn take_operation(&mut self) -> Option<Operation> {
         self.0.take_operation()

@@ -226,15 +226,9 @@ impl Clones {
     /// again if the request is one of that descriptor's. An empty request before each interruption sees
     /// to it that a session which has nothing else to do keeps one at most.
     fn interrupt(&self, first: &RawSession, request: &sys::fuse_buf) {
-        let mut other = empty_batch_forget();
-        let other = sys::fuse_buf {
-            mem: other.as_mut_ptr().cast(),
-            size: other.len(),
-            ..<_>::default()
-        };
         let ready = self.list.iter().filter(|clone| clone.ready.is_completed());
         for session in ready.map(|clone| clone.session).chain([first.as_ptr()]) {
-            process(session, &other);
+            let_go_of_interruption(session);
             process(session, request);
         }
     }
@@ -258,11 +252,37 @@ impl Clones {
 impl Drop for Clones {
     fn drop(&mut self) {
         for clone in &self.list {
+            if clone.ready.is_completed() {
+                let_go_of_interruptions(clone.session);
+            }
             // SAFETY: valid until here, by the invariants. It goes with the first session: no request is
             // unanswered, and nobody reads.
             unsafe { sys::fuse_session_destroy(clone.session) };
         }
         LEFT.fetch_add(self.list.len(), Ordering::Relaxed);
+    }
+}
+
+/// How many interruptions are let go of at the end. Each reader may have had one in its hands whose request
+/// was replied to meanwhile, and more are only kept while no other request comes.
+const LAST_INTERRUPTIONS: usize = 16;
+
+/// Has libfuse let go of one of the interruptions that it keeps for requests which are still to come, as it
+/// does with each other request. The session has INIT behind it.
+pub(super) fn let_go_of_interruption(session: *mut sys::fuse_session) {
+    let mut other = empty_batch_forget();
+    let other = sys::fuse_buf {
+        mem: other.as_mut_ptr().cast(),
+        size: other.len(),
+        ..<_>::default()
+    };
+    process(session, &other);
+}
+
+/// Lets go of them before the session is destroyed, which does not free them.
+pub(super) fn let_go_of_interruptions(session: *mut sys::fuse_session) {
+    for _ in 0..LAST_INTERRUPTIONS {
+        let_go_of_interruption(session);
     }
 }
 

@@ -2,10 +2,14 @@
 //! interrupted.
 
 use std::ffi::c_void;
+use std::mem;
 use std::ptr;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::OnceLock;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
@@ -24,6 +28,38 @@ use crate::Result;
 struct Interruption {
     happened: AtomicBool,
     event: Event,
+    /// If the request is queued, or has been, when somebody began to wait for this: where to say so, and by
+    /// which ticket.
+    queued: Option<(Arc<Interrupted>, u64)>,
+}
+
+/// The tickets of queued requests that were interrupted.
+#[derive(Default)]
+pub(crate) struct Interrupted {
+    is_some: AtomicBool,
+    tickets: Mutex<Vec<u64>>,
+}
+
+impl Interrupted {
+    fn tickets(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, ticket: u64) {
+        self.tickets().push(ticket);
+        self.is_some.store(true, Ordering::Release);
+    }
+
+    /// Whether there are any.
+    #[inline]
+    pub(crate) fn is_some(&self) -> bool {
+        self.is_some.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn take(&self) -> Vec<u64> {
+        self.is_some.store(false, Ordering::Release);
+        mem::take(&mut *self.tickets())
+    }
 }
 
 /// Asks libfuse about the interruption of a request, and registers for it when somebody wants to
@@ -94,7 +130,7 @@ impl InterruptHook {
     }
 
     pub(crate) async fn interrupted(&self) {
-        let interruption = Arc::clone(self.register());
+        let interruption = Arc::clone(self.register(None));
         loop {
             let listener = interruption.event.listen();
             if interruption.happened.load(Ordering::Acquire) {
@@ -104,14 +140,18 @@ impl InterruptHook {
         }
     }
 
-    /// From here on [`is_interrupted`](Self::is_interrupted) costs one load.
-    pub(crate) fn watch(&self) {
-        self.register();
+    /// For a request that is queued: if it is interrupted, its ticket goes to `interrupted`. Nobody has waited
+    /// for its interruption yet. From here on [`is_interrupted`](Self::is_interrupted) costs one load.
+    pub(crate) fn watch_queued(&self, interrupted: &Arc<Interrupted>, ticket: u64) {
+        self.register(Some((Arc::clone(interrupted), ticket)));
     }
 
-    fn register(&self) -> &Arc<Interruption> {
+    fn register(&self, queued: Option<(Arc<Interrupted>, u64)>) -> &Arc<Interruption> {
         self.registered.get_or_init(|| {
-            let interruption = Arc::new(Interruption::default());
+            let interruption = Arc::new(Interruption {
+                queued,
+                ..Interruption::default()
+            });
             if let Some(req) = self.req {
                 let data = Arc::as_ptr(&interruption).cast_mut().cast::<c_void>();
                 // SAFETY: the request is unanswered; `data` lives in `self.registered` until
@@ -143,7 +183,12 @@ unsafe extern "C" fn on_interrupt(_req: fuse_req_t, data: *mut c_void) {
     // SAFETY: `register` gave libfuse the address of an `Interruption` that outlives the
     // registration.
     let interruption = unsafe { &*data.cast::<Interruption>() };
-    interruption.happened.store(true, Ordering::Release);
+    // A request may be interrupted more than once.
+    if !interruption.happened.swap(true, Ordering::AcqRel)
+        && let Some((interrupted, ticket)) = &interruption.queued
+    {
+        interrupted.add(*ticket);
+    }
     // A waker that panics must not unwind into C.
     drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(
         || {

@@ -129,7 +129,7 @@ impl RawSession {
             })
         });
         if let Err(errno) = result {
-            self.retrievals.finish(cookie, Err(errno));
+            self.retrievals.cancel(cookie, errno);
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Retrievals(Mutex<State>);
 struct State {
     waiting: HashMap<Cookie, oneshot::Sender<Result<Bytes>>>,
     last: usize,
+    /// How many replies may still come.
+    unanswered: usize,
     /// Nothing is received any more.
     ended: bool,
 }
@@ -55,7 +57,23 @@ impl Retrievals {
         state.last = state.last.wrapping_add(1);
         let cookie = Cookie(state.last);
         state.waiting.insert(cookie, sender);
+        state.unanswered += 1;
         Some(cookie)
+    }
+
+    /// The kernel has not been asked after all.
+    pub(super) fn cancel(&self, cookie: Cookie, errno: Errno) {
+        self.takes_reply();
+        self.finish(cookie, Err(errno));
+    }
+
+    /// Whether a reply may go to libfuse, which then is one of those that were waited for. libfuse never
+    /// frees what it makes of one that it has not asked for.
+    pub(super) fn takes_reply(&self) -> bool {
+        let mut state = self.lock();
+        let left = state.unanswered.checked_sub(1);
+        state.unanswered = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// Gives whoever waits what they wait for, or the error.
@@ -102,6 +120,20 @@ mod tests {
         assert_eq!(block_on(first).unwrap().unwrap(), "1");
         assert_eq!(block_on(second).unwrap().unwrap(), "2");
         assert_eq!(Cookie::from_ptr(first_cookie.as_ptr()), first_cookie);
+    }
+
+    #[test]
+    fn as_many_replies_are_taken_as_retrievals_were_begun() {
+        let retrievals = Retrievals::default();
+        assert!(!retrievals.takes_reply());
+        let begin = || retrievals.begin(oneshot::channel().0).unwrap();
+        begin();
+        let cancelled = begin();
+        begin();
+        retrievals.cancel(cancelled, Errno::ENOSYS);
+        assert!(retrievals.takes_reply());
+        assert!(retrievals.takes_reply());
+        assert!(!retrievals.takes_reply());
     }
 
     #[test]

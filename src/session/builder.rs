@@ -180,7 +180,9 @@ impl<O: Operations> SessionBuilder<O> {
     /// How many handlers may wait at the same time; 16384 by default, at least 1.
     ///
     /// Further requests are queued, and answered with `EINTR` if they are interrupted there.
-    /// `forget` never waits.
+    /// `forget` never waits. The kernel of this machine limits by itself how many there are; where requests may come
+    /// from elsewhere ([`custom_io`](Self::custom_io), [`lowlevel_ops`](Self::lowlevel_ops)), the queue has room for
+    /// 16384 requests and 256 MiB to write, and what is beyond that fails with `ENOMEM`.
     #[doc(alias = "max_tasks")]
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.limits.max_in_flight = requests.max(1);
@@ -257,6 +259,10 @@ impl<O: Operations> SessionBuilder<O> {
     /// # Errors
     ///
     /// [`Error::Version`] if the loaded libfuse does not fit; [`Error::InvalidOption`] for `max_read`.
+    ///
+    /// Names in requests are checked as for [`custom_io`](Self::custom_io), since nobody knows where C takes
+    /// requests from. Their lengths are libfuse's to trust: C has to see to it that they come from the kernel, or
+    /// are checked.
     #[doc(alias = "fuse_session_new")]
     #[doc(alias = "fuse_lowlevel_ops")]
     pub fn lowlevel_ops(self) -> Result<LowlevelOps<O>, Error> {
@@ -274,9 +280,24 @@ impl<O: Operations> SessionBuilder<O> {
     ///
     /// The session ends with [`ExitReason::Disconnected`](crate::ExitReason::Disconnected) when the
     /// other side closes the connection, and closes it at its own end, whatever
-    /// [`Unmount`](crate::Unmount) says. Requests that make no sense, as the kernel never sends them,
-    /// are answered with `EINVAL`, unknown ones with `ENOSYS`; a message of an impossible length ends
-    /// the session.
+    /// [`Unmount`](crate::Unmount) says.
+    ///
+    /// Each request is checked before libfuse, which trusts the kernel, and before a handler sees it:
+    ///
+    /// | the peer sends | reply |
+    /// |---|---|
+    /// | a request that is shorter than it says, or a name without a NUL | `EINVAL` |
+    /// | a name of an entry that is empty, `.` or `..`, or has a `/`; `lookup` of `.` and `..` is fine where `EXPORT_SUPPORT` was agreed on | `EINVAL` |
+    /// | an empty target of a symbolic link, an empty name of an extended attribute | `EINVAL` |
+    /// | a name, or a target, of more than 4095 bytes | `ENAMETOOLONG` |
+    /// | a request before INIT, or a second INIT | `EIO` |
+    /// | an unknown request | `ENOSYS` |
+    /// | more requests than there is [room](Self::max_in_flight) for | `ENOMEM` |
+    /// | a `FORGET` or an `INTERRUPT` that makes no sense, a `NOTIFY_REPLY` that nobody asked for | none |
+    /// | a message of an impossible length | none; the session ends |
+    ///
+    /// Inodes, file handles, offsets, flags and modes are not checked: a peer may send any, also those that it
+    /// was never given, or has forgotten.
     ///
     /// # Errors
     ///

@@ -3,12 +3,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -27,21 +27,28 @@ use smol::Timer;
 
 use super::Hold;
 use super::dispatch;
+use super::queue::Queue;
 use crate::Errno;
 use crate::Inode;
 use crate::Operations;
 use crate::message::ForgetList;
 use crate::raw::Handler;
+use crate::raw::Interrupted;
 use crate::request::Request;
 use crate::request::RequestInfo;
 
 /// The waiting handlers of a session, and the requests that wait for one of them to end.
 #[repr(C)]
 pub(super) struct InFlight {
+    /// How many handlers may wait before a request is looked at twice: `limit`, or none where each one is.
+    limit_at_once: usize,
+    /// Length of `State::waiting`, to be looked at without the lock.
+    waiting: AtomicUsize,
+    /// Which requests in the queue were interrupted.
+    interrupted: Arc<Interrupted>,
     /// How many handlers may wait.
     limit: AtomicUsize,
-    /// Lengths of `State::waiting` and `State::queue`, to be looked at without the lock.
-    waiting: AtomicUsize,
+    /// Length of `State::queue`, to be looked at without the lock.
     queued: AtomicUsize,
     state: Mutex<State>,
     /// Told whenever a waiting handler has ended.
@@ -53,10 +60,18 @@ pub(super) struct InFlight {
 #[derive(Default)]
 struct State {
     waiting: HashMap<u64, Waiting>,
-    queue: VecDeque<(Request, Instant)>,
+    queue: Queue,
     next_ticket: u64,
     /// The session has come to its end: nobody will poll handlers any more.
     closed: bool,
+}
+
+impl State {
+    fn ticket(&mut self) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        ticket
+    }
 }
 
 struct Waiting {
@@ -67,11 +82,14 @@ struct Waiting {
 }
 
 impl InFlight {
-    pub(super) fn new(limit: usize) -> Self {
+    /// `is_trusted`: requests come from the kernel, and need not be looked at.
+    pub(super) fn new(limit: usize, is_trusted: bool) -> Self {
         Self {
+            limit_at_once: if is_trusted { limit } else { 0 },
+            waiting: AtomicUsize::new(0),
+            interrupted: Arc::default(),
             // `make_room` adds to it.
             limit: AtomicUsize::new(limit.min(usize::MAX / 2)),
-            waiting: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             state: Mutex::default(),
             ended: Event::new(),
@@ -83,8 +101,14 @@ impl InFlight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether one more handler may wait, as far as can be told without the lock.
+    /// Whether a request may begin at once, as far as can be told without the lock: its handler may wait, and
+    /// there is nothing else to look at.
     #[inline]
+    pub(super) fn begins_at_once(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) < self.limit_at_once
+    }
+
+    /// Whether one more handler may wait, as far as can be told without the lock.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.load(Ordering::Acquire) < self.limit()
     }
@@ -130,7 +154,7 @@ impl InFlight {
     pub(super) fn take_all(&self) -> (Vec<Request>, Vec<Task<()>>) {
         let mut state = self.lock();
         state.closed = true;
-        let requests = state.queue.drain(..).map(|(request, ..)| request).collect();
+        let requests = state.queue.take_all();
         self.queued.store(0, Ordering::Release);
         let tasks = state
             .waiting
@@ -143,23 +167,25 @@ impl InFlight {
     /// Answers the queued requests that were interrupted, without calling their handlers.
     #[inline]
     pub(super) fn answer_interrupted(&self) {
-        if self.queued.load(Ordering::Acquire) != 0 {
+        if self.interrupted.is_some() {
             self.answer_interrupted_queued();
         }
     }
 
     #[cold]
     fn answer_interrupted_queued(&self) {
-        let mut state = self.lock();
-        let mut index = 0;
-        while let Some((request, ..)) = state.queue.get(index) {
-            if !request.context().is_interrupted() {
-                index += 1;
-            } else if let Some((request, ..)) = state.queue.remove(index) {
+        for ticket in self.interrupted.take() {
+            let request = {
+                let mut state = self.lock();
+                // If it is not there, its handler has begun.
+                let request = state.queue.remove(ticket);
+                self.queued.store(state.queue.len(), Ordering::Release);
+                request
+            };
+            if let Some(request) = request {
                 let _ = request.answer::<()>(Err(Errno::EINTR));
             }
         }
-        self.queued.store(state.queue.len(), Ordering::Release);
     }
 
     /// Does the same again and again, for sessions without a reader that does. Never returns.
@@ -192,7 +218,7 @@ impl InFlight {
                 state
                     .queue
                     .iter()
-                    .map(|(request, since)| line(&request.info(), *since, true)),
+                    .map(|(request, since)| line(&request.info(), since, true)),
             )
             .collect();
         requests.sort_by_key(|request| request.since);
@@ -220,9 +246,16 @@ pub(super) fn queue<O: Operations>(shared: &Hold<O>, request: Request) -> Option
     if state.closed {
         return None; // Which answers it.
     }
+    if !shared.raw.is_from_kernel() && state.queue.is_full_for(&request) {
+        drop(state);
+        let _ = request.answer::<()>(Err(Errno::ENOMEM));
+        return None;
+    }
+    let ticket = state.ticket();
     // Lets an interruption end it while it is queued.
-    request.context().interrupt.watch();
-    state.queue.push_back((request, Instant::now()));
+    let interrupt = &request.context().interrupt;
+    interrupt.watch_queued(&in_flight.interrupted, ticket);
+    state.queue.push(ticket, request);
     in_flight.queued.store(state.queue.len(), Ordering::Release);
     in_flight.was_queued.notify(usize::MAX);
     None
@@ -349,8 +382,7 @@ fn wait<O: Operations>(shared: &Hold<O>, info: RequestInfo, future: Handler) {
             drop_handler(future, info);
             return;
         }
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
+        let ticket = state.ticket();
         state.waiting.insert(
             ticket,
             Waiting {
@@ -388,7 +420,7 @@ fn start_queued<O: Operations>(shared: &Hold<O>) {
             if state.waiting.len() >= in_flight.limit() {
                 return;
             }
-            let Some((request, _)) = state.queue.pop_front() else {
+            let Some(request) = state.queue.pop() else {
                 return;
             };
             in_flight.queued.store(state.queue.len(), Ordering::Release);

@@ -7,6 +7,7 @@ mod handle;
 mod in_flight;
 mod lowlevel_ops;
 mod mountpoint;
+mod queue;
 mod reactor;
 mod receive;
 mod run;
@@ -355,6 +356,7 @@ impl<O: Operations> Prepared<O> {
             raw,
             messages,
         } = self;
+        let is_from_kernel = raw.is_from_kernel();
         Arc::new(Shared {
             operations,
             stop: Arc::default(),
@@ -363,7 +365,7 @@ impl<O: Operations> Prepared<O> {
             raw,
             messages,
             executor: Executor::new(),
-            in_flight: InFlight::new(limits.max_in_flight),
+            in_flight: InFlight::new(limits.max_in_flight, is_from_kernel),
             cancel_on_interrupt: limits.cancel_on_interrupt,
             busy_poll: BusyPoll::new(limits.busy_poll),
             limits,

@@ -8,6 +8,7 @@ use super::InHeader;
 use super::MAJOR;
 use super::Opcode;
 use super::extensions;
+use super::opcode;
 use super::u32_at;
 use crate::Errno;
 
@@ -18,6 +19,9 @@ const INIT_EXT: u32 = 1 << 30;
 const INIT_EXT_LEN: usize = 64;
 /// More than any kernel asks for in one request.
 const MAX_SIZE: u32 = 32 << 20;
+/// `struct fuse_setxattr_in` as of Linux 5.13, where `SETXATTR_EXT` was agreed on: 8 bytes more than
+/// otherwise.
+const SETXATTR_EXT_LEN: usize = 16;
 
 /// What is to be done with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +44,10 @@ enum Rest {
     NameAndPayload(usize),
     /// As many pairs of node id and count as the number at this offset says.
     Forgets(usize),
-    /// Nothing; the number at this offset is how long the answer may be.
-    Answer(usize),
 }
 
 /// The length of the fixed part of a body, and what follows it.
-fn layout(opcode: Opcode) -> (usize, Rest) {
+fn layout(opcode: Opcode, setxattr_ext: bool) -> (usize, Rest) {
     match opcode {
         Opcode::Lookup | Opcode::Unlink | Opcode::Rmdir | Opcode::Removexattr => {
             (0, Rest::Names(1))
@@ -66,18 +68,29 @@ fn layout(opcode: Opcode) -> (usize, Rest) {
         Opcode::Getlk | Opcode::Setlk | Opcode::Setlkw => (48, Rest::Nothing),
         Opcode::CopyFileRange | Opcode::CopyFileRange64 => (56, Rest::Nothing),
         Opcode::Setattr => (88, Rest::Nothing),
-        Opcode::Read | Opcode::Readdir | Opcode::Readdirplus => (40, Rest::Answer(16)),
-        Opcode::Listxattr => (8, Rest::Answer(0)),
+        Opcode::Read | Opcode::Readdir | Opcode::Readdirplus => (40, Rest::Nothing),
+        Opcode::Listxattr => (8, Rest::Nothing),
         Opcode::Getxattr => (8, Rest::Names(1)),
         Opcode::Write | Opcode::NotifyReply => (40, Rest::Payload(16)),
         Opcode::Ioctl => (32, Rest::Payload(24)),
+        Opcode::Setxattr if setxattr_ext => (SETXATTR_EXT_LEN, Rest::NameAndPayload(0)),
         Opcode::Setxattr => (8, Rest::NameAndPayload(0)),
         Opcode::BatchForget => (8, Rest::Forgets(0)),
     }
 }
 
-/// Looks at a message before libfuse does.
-pub(crate) fn check(message: &[u8]) -> Verdict {
+/// Where the fixed part says how long the reply may be.
+fn reply_size_at(opcode: Opcode) -> Option<usize> {
+    match opcode {
+        Opcode::Read | Opcode::Readdir | Opcode::Readdirplus => Some(16),
+        Opcode::Listxattr | Opcode::Getxattr => Some(0),
+        Opcode::Ioctl => Some(28),
+        _ => None,
+    }
+}
+
+/// Looks at a message before libfuse does. `setxattr_ext`: whether `SETXATTR_EXT` was agreed on.
+pub(crate) fn check(message: &[u8], setxattr_ext: bool) -> Verdict {
     let Some(header) = InHeader::read(message) else {
         return Verdict::Drop;
     };
@@ -93,34 +106,57 @@ pub(crate) fn check(message: &[u8]) -> Verdict {
             .checked_sub(header.extensions)
             .map(|len| body.split_at(len))
             .is_some_and(|(body, extensions)| {
-                is_sound(opcode, body) && extensions::are_sound(extensions)
+                is_sound(opcode, body, setxattr_ext) && extensions::are_sound(extensions)
             }),
     };
     match opcode {
         _ if is_sound => Verdict::Accept,
-        Opcode::Forget | Opcode::BatchForget | Opcode::Interrupt | Opcode::NotifyReply => {
-            Verdict::Drop
-        }
-        _ => Verdict::Refuse(Errno::EINVAL),
+        _ if opcode.wants_reply() => Verdict::Refuse(Errno::EINVAL),
+        _ => Verdict::Drop,
     }
 }
 
-fn is_sound(opcode: Opcode, body: &[u8]) -> bool {
-    let (fixed, rest) = layout(opcode);
+/// How many bytes behind a message that was accepted libfuse may read as well. They have to be zeros.
+///
+/// These are for `SETXATTR`: libfuse 3.13.0, 3.13.1 and 3.14.0 read the longer layout, which has not been
+/// agreed on, unless they are patched as Debian's is. They take the name to begin 8 bytes later, which may
+/// be inside the value, and no libfuse compares the length of the value with that of the message.
+pub(crate) fn overrun(message: &[u8]) -> usize {
+    let body = message.get(IN_HEADER..).unwrap_or_default();
+    match (opcode(message), u32_at(body, 0)) {
+        (Some(Opcode::Setxattr), Some(size)) => {
+            // If there is no NUL, the first zero behind the message is one.
+            let name = body.get(SETXATTR_EXT_LEN..).unwrap_or_default();
+            let name_len = name.iter().position(|byte| *byte == 0);
+            let value = SETXATTR_EXT_LEN + name_len.unwrap_or(name.len()) + 1;
+            value
+                .saturating_add(size as usize)
+                .saturating_sub(body.len())
+        }
+        _ => 0,
+    }
+}
+
+fn is_sound(opcode: Opcode, body: &[u8], setxattr_ext: bool) -> bool {
+    let (fixed, rest) = layout(opcode, setxattr_ext);
     let Some((fixed, variable)) = body.split_at_checked(fixed) else {
         return false;
     };
     let number_at = |offset| u32_at(fixed, offset).unwrap_or(u32::MAX);
     let size_at = |offset| number_at(offset) as usize;
+    if reply_size_at(opcode).is_some_and(|offset| number_at(offset) > MAX_SIZE) {
+        return false;
+    }
     match rest {
         Rest::Nothing => true,
+        // The kernel has that name for TMPFILE only, which a reader may show to libfuse as CREATE.
+        Rest::Names(_) if opcode == Opcode::Create && variable.starts_with(b"/\0") => false,
         Rest::Names(names) => without_names(variable, names).is_some(),
         Rest::Payload(size) => variable.len() >= size_at(size),
         Rest::NameAndPayload(size) => {
             without_names(variable, 1).is_some_and(|payload| payload.len() >= size_at(size))
         }
         Rest::Forgets(count) => variable.len() / 16 >= size_at(count),
-        Rest::Answer(size) => number_at(size) <= MAX_SIZE,
     }
 }
 
@@ -160,7 +196,7 @@ mod tests {
     }
 
     fn verdict(opcode: Opcode, body: &[u8]) -> Verdict {
-        check(&message(opcode as u32, body))
+        check(&message(opcode as u32, body), false)
     }
 
     #[test]
@@ -179,12 +215,21 @@ mod tests {
     }
 
     #[test]
+    fn create_must_not_look_like_tmpfile() {
+        let body = |name: &[u8]| [&[0; 16], name].concat();
+        let refused = Verdict::Refuse(Errno::EINVAL);
+        assert_eq!(verdict(Opcode::Tmpfile, &body(b"/\0")), Verdict::Accept);
+        assert_eq!(verdict(Opcode::Create, &body(b"/\0")), refused);
+        assert_eq!(verdict(Opcode::Create, &body(b"x\0")), Verdict::Accept);
+    }
+
+    #[test]
     fn extensions_are_no_part_of_the_body() {
         // Eight bytes of extensions: one without contexts.
         let extended = |body: &[u8], units: u16| {
             let mut message = message(Opcode::Lookup as u32, body);
             message[36..38].copy_from_slice(&units.to_ne_bytes());
-            check(&message)
+            check(&message, false)
         };
         let refused = Verdict::Refuse(Errno::EINVAL);
         let whole = b"name\0\x08\0\0\0\0\0\0\0";
@@ -220,13 +265,60 @@ mod tests {
     }
 
     #[test]
+    fn replies_must_not_be_asked_for_that_no_kernel_takes() {
+        let refused = Verdict::Refuse(Errno::EINVAL);
+        let mut ioctl = [0; 32];
+        assert_eq!(verdict(Opcode::Ioctl, &ioctl), Verdict::Accept);
+        ioctl[31] = 0xff;
+        assert_eq!(verdict(Opcode::Ioctl, &ioctl), refused);
+        let getxattr = b"\xff\xff\xff\xff\0\0\0\0user.x\0";
+        assert_eq!(verdict(Opcode::Getxattr, getxattr), refused);
+        assert_eq!(verdict(Opcode::Listxattr, &getxattr[..8]), refused);
+    }
+
+    #[test]
+    fn setxattr_is_checked_in_the_layout_that_was_agreed_on() {
+        let setxattr_ext = |body: &[u8]| check(&message(Opcode::Setxattr as u32, body), true);
+        let refused = Verdict::Refuse(Errno::EINVAL);
+        let long = b"\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0user.x\0ab";
+        assert_eq!(setxattr_ext(long), Verdict::Accept);
+        assert_eq!(setxattr_ext(&long[..long.len() - 1]), refused);
+        // The other layout is shorter, and begins with the name where this one goes on.
+        let short = b"\x02\0\0\0\0\0\0\0user.x\0ab";
+        assert_eq!(verdict(Opcode::Setxattr, short), Verdict::Accept);
+        assert_eq!(setxattr_ext(short), refused);
+    }
+
+    #[test]
+    fn zeros_behind_setxattr_suffice_for_either_layout() {
+        let overrun_of = |size: u32, name: &[u8], value: usize| {
+            let mut body = size.to_ne_bytes().to_vec();
+            body.extend([0; 4]);
+            body.extend(name);
+            body.resize(body.len() + value, b'v');
+            overrun(&message(Opcode::Setxattr as u32, &body))
+        };
+        // Both layouts find the same value.
+        assert_eq!(overrun_of(100, b"user.long\0", 100), 0);
+        // The longer one finds a name in the value (99 bytes), and begins the value behind the message.
+        assert_eq!(overrun_of(100, b"user.x\0", 100), 1 + 100);
+        // It finds nothing at all: it begins 6 bytes behind the message.
+        assert_eq!(overrun_of(0, b"a\0", 0), 6 + 1);
+        assert_eq!(overrun_of(2, b"a\0", 2), 4 + 1 + 2);
+        assert_eq!(overrun(&message(Opcode::Getxattr as u32, &[1; 40])), 0);
+    }
+
+    #[test]
     fn requests_that_libfuse_does_not_know_are_not_shown_to_it() {
         assert_eq!(
-            check(&message(48, &[0; 64])),
+            check(&message(48, &[0; 64]), false),
             Verdict::Refuse(Errno::ENOSYS)
         );
-        assert_eq!(check(&message(0, &[])), Verdict::Refuse(Errno::ENOSYS));
-        assert_eq!(check(&[0; 39]), Verdict::Drop);
+        assert_eq!(
+            check(&message(0, &[]), false),
+            Verdict::Refuse(Errno::ENOSYS)
+        );
+        assert_eq!(check(&[0; 39], false), Verdict::Drop);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(crate) use attr::attr_out;
 pub(crate) use attr::entry_out;
 pub(crate) use check::Verdict;
 pub(crate) use check::check;
+pub(crate) use check::overrun;
 pub(crate) use dirents::Dirents;
 pub(crate) use opcode::Opcode;
 pub(crate) use open::create_out;

@@ -71,3 +71,13 @@ opcodes! {
     Statx = 52
     CopyFileRange64 = 53
 }
+
+impl Opcode {
+    /// Whether whoever sends the request waits for a reply. (`INTERRUPT` may be replied to with an error.)
+    pub(crate) fn wants_reply(self) -> bool {
+        !matches!(
+            self,
+            Self::Forget | Self::BatchForget | Self::Interrupt | Self::NotifyReply
+        )
+    }
+}

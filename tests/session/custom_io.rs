@@ -27,17 +27,17 @@ use crate::common;
 use crate::common::TimeLimit;
 use crate::fs::Fs;
 
-const INIT: u32 = 26;
-const LOOKUP: u32 = 1;
-const FORGET: u32 = 2;
-const READ: u32 = 15;
-const DESTROY: u32 = 38;
+pub(crate) const INIT: u32 = 26;
+pub(crate) const LOOKUP: u32 = 1;
+pub(crate) const FORGET: u32 = 2;
+pub(crate) const READ: u32 = 15;
+pub(crate) const DESTROY: u32 = 38;
 
 /// What a session takes to end when nothing hangs in it.
 const PROMPT: Duration = Duration::from_millis(1500);
 
 /// A request of linux/fuse.h.
-fn request(opcode: u32, unique: u64, node: u64, body: &[u8]) -> Vec<u8> {
+pub(crate) fn request(opcode: u32, unique: u64, node: u64, body: &[u8]) -> Vec<u8> {
     let len = 40 + body.len() as u32;
     let mut message = [len, opcode].map(u32::to_ne_bytes).concat();
     message.extend([unique, node].map(u64::to_ne_bytes).concat());
@@ -46,13 +46,13 @@ fn request(opcode: u32, unique: u64, node: u64, body: &[u8]) -> Vec<u8> {
     message
 }
 
-fn init() -> Vec<u8> {
+pub(crate) fn init() -> Vec<u8> {
     // Version 7.31, no readahead, FUSE_PARALLEL_DIROPS.
     let body = [7, 31, 0, 1 << 18].map(u32::to_ne_bytes).concat();
     request(INIT, 2, 0, &body)
 }
 
-fn read_request(unique: u64, offset: u64, size: u32) -> Vec<u8> {
+pub(crate) fn read_request(unique: u64, offset: u64, size: u32) -> Vec<u8> {
     let mut body = [0, offset].map(u64::to_ne_bytes).concat();
     body.extend(size.to_ne_bytes());
     body.resize(40, 0);
@@ -60,7 +60,7 @@ fn read_request(unique: u64, offset: u64, size: u32) -> Vec<u8> {
 }
 
 /// An answer: its unique number, its error, its body.
-type Answer = (u64, i32, Vec<u8>);
+pub(crate) type Answer = (u64, i32, Vec<u8>);
 
 fn parse(message: &[u8]) -> Answer {
     let number = |at: usize| u32::from_ne_bytes(message[at..at + 4].try_into().unwrap());
@@ -69,7 +69,7 @@ fn parse(message: &[u8]) -> Answer {
     (unique, -number(4).cast_signed(), message[16..].to_vec())
 }
 
-fn answer(mut from: impl Read) -> Answer {
+pub(crate) fn answer(mut from: impl Read) -> Answer {
     let mut message = vec![0; 16];
     from.read_exact(&mut message).expect("an answer");
     let len = u32::from_ne_bytes(message[..4].try_into().unwrap());
@@ -87,9 +87,9 @@ fn agree(mut to: impl Write, from: impl Read) -> u32 {
     u32::from_ne_bytes(body[12..16].try_into().unwrap())
 }
 
-struct Running {
-    session: Option<BackgroundSession>,
-    ops: Arc<Fs>,
+pub(crate) struct Running {
+    pub(crate) session: Option<BackgroundSession>,
+    pub(crate) ops: Arc<Fs>,
     dropped: Arc<AtomicBool>,
     _limit: TimeLimit,
 }
@@ -108,7 +108,7 @@ fn takes_streams() -> bool {
     false
 }
 
-fn run_with(
+pub(crate) fn run_with(
     ops: Fs,
     io: impl Into<CustomIo>,
     configure: impl FnOnce(SessionBuilder<Fs>) -> SessionBuilder<Fs>,
@@ -132,13 +132,13 @@ fn run(io: impl Into<CustomIo>) -> Running {
 }
 
 impl Running {
-    fn handle(&self) -> SessionHandle {
+    pub(crate) fn handle(&self) -> SessionHandle {
         self.session.as_ref().unwrap().handle()
     }
 
     /// Waits for the end, after which nothing of the session is left.
     #[track_caller]
-    fn ends(mut self) -> Result<ExitReason, Error> {
+    pub(crate) fn ends(mut self) -> Result<ExitReason, Error> {
         let start = Instant::now();
         let result = self.session.take().unwrap().join();
         assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
@@ -212,16 +212,16 @@ fn a_pair_of_pipes() {
     common::assert_quiet();
 }
 
-fn packets() -> (OwnedFd, OwnedFd) {
+pub(crate) fn packets() -> (OwnedFd, OwnedFd) {
     let flags = SocketFlags::CLOEXEC;
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap()
 }
 
-fn send(to: &OwnedFd, message: &[u8]) {
+pub(crate) fn send(to: &OwnedFd, message: &[u8]) {
     assert_eq!(rustix::io::write(to, message).unwrap(), message.len());
 }
 
-fn receive(from: &OwnedFd) -> Answer {
+pub(crate) fn receive(from: &OwnedFd) -> Answer {
     let mut message = vec![0; 1 << 20];
     let len = rustix::io::read(from, &mut message).unwrap();
     parse(&message[..len])

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
 use std::ptr;
@@ -43,13 +44,13 @@ unsafe extern "C" {
 
 /// `struct fuse_session *`, as C programs hand it around.
 #[derive(Clone, Copy)]
-struct CSession(NonNull<sys::fuse_session>);
+pub(crate) struct CSession(NonNull<sys::fuse_session>);
 
 // SAFETY: libfuse takes these calls from any thread.
 unsafe impl Send for CSession {}
 
 impl CSession {
-    fn new<O: Operations>(ops: &LowlevelOps<O>) -> Self {
+    pub(crate) fn new<O: Operations>(ops: &LowlevelOps<O>) -> Self {
         let mut args = sys::fuse_args {
             argc: 0,
             argv: ptr::null_mut(),
@@ -67,7 +68,13 @@ impl CSession {
     }
 
     fn mount(self, dir: &MountDir) -> Self {
-        let path = CString::new(dir.path().as_os_str().as_bytes()).unwrap();
+        let mounted = self.mount_at(dir.path());
+        common::register_mount(dir.path().to_owned());
+        mounted
+    }
+
+    pub(crate) fn mount_at(self, path: &Path) -> Self {
+        let path = CString::new(path.as_os_str().as_bytes()).unwrap();
         // libfuse does that in one session after the other.
         static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let guard = ONE_AT_A_TIME.lock();
@@ -75,16 +82,15 @@ impl CSession {
         let result = unsafe { sys::fuse_session_mount(self.0.as_ptr(), path.as_ptr()) };
         drop(guard);
         assert_eq!(result, 0);
-        common::register_mount(dir.path().to_owned());
         self
     }
 
-    fn start_loop(self) -> JoinHandle<c_int> {
+    pub(crate) fn start_loop(self) -> JoinHandle<c_int> {
         // SAFETY: the tests destroy the session after they have joined this.
         thread::spawn(move || unsafe { sys::fuse_session_loop({ self }.0.as_ptr()) })
     }
 
-    fn exit(self) {
+    pub(crate) fn exit(self) {
         // SAFETY: the session is there.
         unsafe { sys::fuse_session_exit(self.0.as_ptr()) };
     }
@@ -94,7 +100,7 @@ impl CSession {
         unsafe { sys::fuse_session_unmount(self.0.as_ptr()) };
     }
 
-    fn destroy(self) {
+    pub(crate) fn destroy(self) {
         // SAFETY: the session is there, and the tests do not use it again.
         unsafe { sys::fuse_session_destroy(self.0.as_ptr()) };
     }

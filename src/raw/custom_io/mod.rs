@@ -32,6 +32,7 @@ use self::receive::Receiving;
 use super::log;
 use super::session::RawSession;
 use super::shim;
+use super::sys::close_but_keep_number;
 use super::version::libfuse_version;
 use crate::Errno;
 
@@ -145,6 +146,11 @@ impl Connection {
     pub(super) fn further_fd(&self) -> Option<&OwnedFd> {
         self.read_end.as_ref()
     }
+
+    /// Closes what replies go to. Nobody may use the session any more.
+    pub(super) fn close(&self) {
+        close_but_keep_number(self.write.fd);
+    }
 }
 
 /// C: `fuse_custom_io::read`. Our own readers do not ask libfuse to receive, but a loop of its own does.
@@ -166,7 +172,7 @@ unsafe extern "C" fn receive(
             // A logger of the user's that panics must not unwind into C.
             let receive = std::panic::AssertUnwindSafe(|| {
                 // SAFETY: guaranteed by the caller, see above.
-                unsafe { io.receive(mem, len) }
+                unsafe { io.receive(session, mem, len) }
             });
             std::panic::catch_unwind(receive).unwrap_or(-libc::EIO)
         }

@@ -7,15 +7,15 @@ use std::sync::PoisonError;
 
 use super::Connection;
 use super::end::Kind;
+use crate::Capabilities;
 use crate::Errno;
+use crate::raw::clones::let_go_of_interruption;
+use crate::raw::session::RawSession;
 use crate::wire;
 use crate::wire::IN_HEADER;
 use crate::wire::InHeader;
 use crate::wire::Opcode;
 use crate::wire::Verdict;
-
-/// Zeros behind each request: libfuse 3.13 to 3.14.0 take the name in SETXATTR to begin 8 bytes late.
-const PADDING: usize = 16;
 
 /// What is known between two requests.
 #[derive(Default)]
@@ -37,12 +37,19 @@ impl Connection {
     /// As `fuse_session_receive_buf`: how many bytes were received; 0 at the end of the connection,
     /// minus an error number on failure.
     ///
-    /// What has been received is a request that libfuse may read.
+    /// What has been received is a request that libfuse may read. INIT is not returned: libfuse has worked on
+    /// it when this returns with `EINTR`.
     ///
     /// # Safety
     ///
     /// - `mem` has room for `capacity` bytes, which nobody else uses.
-    pub(in crate::raw) unsafe fn receive(&self, mem: NonNull<u8>, capacity: usize) -> c_int {
+    /// - This is the connection of `session`.
+    pub(in crate::raw) unsafe fn receive(
+        &self,
+        session: &RawSession,
+        mem: NonNull<u8>,
+        capacity: usize,
+    ) -> c_int {
         if let Some(errno) = self.failure.get() {
             return -errno.raw();
         }
@@ -63,24 +70,40 @@ impl Connection {
             };
             // SAFETY: so much has just been received.
             let message = unsafe { bytes(mem, len) };
-            if self.admit(&mut receiving, message) {
-                return c_int::try_from(len).unwrap_or(c_int::MAX);
+            if !self.admit(session, &mut receiving, message, capacity - len) {
+                continue;
             }
+            let overrun = wire::overrun(message);
+            // SAFETY: `len` is no more than the capacity.
+            let end = unsafe { mem.add(len) };
+            // SAFETY: there is room for so many bytes more, as `admit` has checked.
+            unsafe { end.write_bytes(0, overrun) };
+            if wire::opcode(message) == Some(Opcode::Init) {
+                // While the lock is held: libfuse works on nothing else meanwhile, which looks at what is
+                // agreed on, nor on a second INIT.
+                // SAFETY: it has been checked, and libfuse keeps nothing of it.
+                unsafe { session.process_message(message) };
+                return -libc::EINTR;
+            }
+            return c_int::try_from(len).unwrap_or(c_int::MAX);
         }
     }
 
-    /// Whether libfuse may see this request; else it is answered here, if it can be.
-    fn admit(&self, receiving: &mut Receiving, message: &[u8]) -> bool {
+    /// Whether libfuse may see this request, behind which there is so much room; else it is answered here,
+    /// if it can be.
+    fn admit(
+        &self,
+        session: &RawSession,
+        receiving: &mut Receiving,
+        message: &[u8],
+        room: usize,
+    ) -> bool {
         let Some(header) = InHeader::read(message) else {
             return false;
         };
-        let verdict = match Opcode::from_number(header.opcode) {
-            Some(Opcode::Init) if receiving.destroyed => Verdict::Refuse(Errno::EIO),
-            Some(Opcode::Destroy) => {
-                receiving.destroyed = true;
-                Verdict::Accept
-            }
-            _ => wire::check(message),
+        let verdict = match verdict(session, receiving, message) {
+            Verdict::Accept if wire::overrun(message) > room => Verdict::Refuse(Errno::EINVAL),
+            verdict => verdict,
         };
         match verdict {
             Verdict::Accept => return true,
@@ -93,7 +116,7 @@ impl Connection {
         false
     }
 
-    /// Receives one message, whatever it is, with [`PADDING`] behind it.
+    /// Receives one message, whatever it is.
     ///
     /// # Safety
     ///
@@ -104,18 +127,12 @@ impl Connection {
         mem: NonNull<u8>,
         capacity: usize,
     ) -> Result<usize, End> {
-        let limit = capacity.saturating_sub(PADDING);
-        let len = match self.read.kind {
+        match self.read.kind {
             // SAFETY: guaranteed by the caller, see above.
-            Kind::PacketSocket => unsafe { self.receive_packet(mem, limit) }?,
+            Kind::PacketSocket => unsafe { self.receive_packet(mem, capacity) },
             // SAFETY: guaranteed by the caller, see above.
-            _ => unsafe { self.receive_from_stream(receiving, mem, limit) }?,
-        };
-        // SAFETY: `len` is no more than the limit.
-        let end = unsafe { mem.add(len) };
-        // SAFETY: as above; there is room for the padding behind the limit.
-        unsafe { end.write_bytes(0, PADDING) };
-        Ok(len)
+            _ => unsafe { self.receive_from_stream(receiving, mem, capacity) },
+        }
     }
 
     /// # Safety
@@ -201,6 +218,37 @@ impl Connection {
             errno => Err(errno),
         };
         result.map_err(End::Failed)
+    }
+}
+
+/// What becomes of a message of the session.
+fn verdict(session: &RawSession, receiving: &mut Receiving, message: &[u8]) -> Verdict {
+    let setxattr_ext = session.wanted().contains(Capabilities::SETXATTR_EXT);
+    let verdict = wire::check(message, setxattr_ext);
+    let (Verdict::Accept, Some(opcode)) = (verdict, wire::opcode(message)) else {
+        return verdict;
+    };
+    match opcode {
+        Opcode::Init if receiving.destroyed || session.init_result().is_some() => {
+            Verdict::Refuse(Errno::EIO)
+        }
+        Opcode::Init => Verdict::Accept,
+        _ if session.init_result().is_none() => match opcode.wants_reply() {
+            true => Verdict::Refuse(Errno::EIO),
+            false => Verdict::Drop,
+        },
+        Opcode::NotifyReply if !session.retrievals.takes_reply() => Verdict::Drop,
+        Opcode::Interrupt => {
+            // So that libfuse keeps one at most that is about a request which it does not have: each is
+            // compared with all of them.
+            let_go_of_interruption(session.as_ptr());
+            Verdict::Accept
+        }
+        Opcode::Destroy => {
+            receiving.destroyed = true;
+            Verdict::Accept
+        }
+        _ => Verdict::Accept,
     }
 }
 

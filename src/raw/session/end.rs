@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use libfuse_sys as sys;
 
 use super::super::auto_unmount::AutoUnmount;
+use super::super::clones::let_go_of_interruptions;
 use super::super::mount_lock::MOUNT_LOCK;
 use super::super::sys::close_but_keep_number;
 use super::RawSession;
@@ -134,6 +135,13 @@ impl Drop for RawSession {
             if self.has_mounted() && !(self.foreign.is_some() && self.is_connected() != Some(false))
             {
                 self.disconnect();
+            }
+            if let Some(io) = self.io.get() {
+                // Whoever does not take replies must not keep the session from its end.
+                io.close();
+            }
+            if self.init_result().is_some() {
+                let_go_of_interruptions(session);
             }
             // SAFETY: this was the last reference, so no request is unanswered and nobody reads.
             unsafe { sys::fuse_session_destroy(session) };

@@ -113,7 +113,7 @@ impl RawSession {
     }
 
     /// What the file system has asked for; nothing before INIT.
-    pub(in super::super) fn wanted(&self) -> Capabilities {
+    pub(crate) fn wanted(&self) -> Capabilities {
         self.wanted.get().copied().unwrap_or_default()
     }
 

@@ -267,7 +267,7 @@ impl RawSession {
             let mem = NonNull::new(buf.mem.cast()).expect("the inbox has set it");
             let received = match (self.io.get(), inbox.place()) {
                 // SAFETY: the memory has room for the largest request, and nobody else uses it.
-                (Some(io), _) => unsafe { io.receive(mem, inbox.request_size()) },
+                (Some(io), _) => unsafe { io.receive(self, mem, inbox.request_size()) },
                 // Into its pipe only libfuse can receive.
                 (None, Some(Place { fd, .. }))
                     if !self.wanted().contains(Capabilities::SPLICE_READ) =>
@@ -306,6 +306,31 @@ impl RawSession {
             _ if received < 0 => Err(Errno::from_negative(received)),
             _ => Ok(true),
         }
+    }
+
+    /// Has libfuse work on a message that comes from a connection.
+    ///
+    /// # Safety
+    ///
+    /// - libfuse may read all that the message says that it has.
+    pub(super) unsafe fn process_message(&self, message: &[u8]) {
+        let buf = sys::fuse_buf {
+            mem: message.as_ptr().cast_mut().cast(),
+            size: message.len(),
+            ..<_>::default()
+        };
+        self.repair_answer(&buf, || {
+            // SAFETY: guaranteed by the caller, see above; libfuse only reads the message, and keeps nothing
+            // of it when this returns.
+            unsafe { sys::fuse_session_process_buf(self.as_ptr(), &buf) }
+        });
+    }
+
+    /// Whether names in requests are the kernel's, which has looked at them. Of a session that C has made
+    /// nobody knows where its requests come from.
+    #[inline]
+    pub(crate) fn is_from_kernel(&self) -> bool {
+        self.io.get().is_none() && self.foreign.is_none()
     }
 
     /// What `fuse_session_receive_buf` does behind the system call.

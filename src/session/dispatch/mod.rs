@@ -22,6 +22,7 @@ use futures::future::BoxFuture;
 
 use super::Hold;
 use super::in_flight;
+use crate::Capabilities;
 use crate::Errno;
 use crate::Operations;
 use crate::Result;
@@ -36,10 +37,10 @@ use crate::request::RequestInfo;
 pub(super) fn dispatch<O: Operations>(shared: &Hold<O>, message: Message) {
     match message {
         Message::Request(request) => {
-            if shared.in_flight.has_room() {
+            if shared.in_flight.begins_at_once() {
                 handle(shared, request);
             } else {
-                wait_its_turn(shared, request);
+                look_twice(shared, request);
             }
         }
         // Never waits its turn: the kernel frees memory with it.
@@ -58,18 +59,32 @@ pub(super) fn dispatch<O: Operations>(shared: &Hold<O>, message: Message) {
     }
 }
 
-/// Works on a request for whose handler there seems to be no room.
+/// Works on a request that is not the kernel's of this machine, or for whose handler there seems to be no
+/// room.
 #[cold]
-fn wait_its_turn<O: Operations>(shared: &Hold<O>, request: Request) {
+fn look_twice<O: Operations>(shared: &Hold<O>, request: Request) {
+    if !shared.raw.is_from_kernel()
+        && let Err(errno) = check_names(shared, &request)
+    {
+        let _ = request.answer::<()>(Err(errno));
+        return;
+    }
     // Never waits its turn: it is about those that do.
-    let goes_on = request.operation().is_some_and(xattr::asks_for_stacktrace);
-    let request = match goes_on {
+    let is_stacktrace =
+        |request: &Request| request.operation().is_some_and(xattr::asks_for_stacktrace);
+    let request = match shared.in_flight.has_room() || is_stacktrace(&request) {
         true => Some(request),
         false => in_flight::queue(shared, request),
     };
     if let Some(request) = request {
         handle_later(shared, request);
     }
+}
+
+fn check_names<O: Operations>(shared: &Hold<O>, request: &Request) -> Result<()> {
+    let dot_lookup = shared.raw.wanted().contains(Capabilities::EXPORT_SUPPORT);
+    let operation = request.operation();
+    operation.map_or(Ok(()), |operation| operation.check_names(dot_lookup))
 }
 
 /// As [`handle`], from where it is called rarely: the code for all operations is there once.
