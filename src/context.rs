@@ -22,14 +22,25 @@ pub struct RequestContext {
     pub pid: u32,
     /// The caller's umask. Valid in `create`, `mkdir` and `mknod`; 0 elsewhere.
     pub umask: u32,
-    /// Whether a `write`, or an `open` or `create` with [`OpenFlags::TRUNC`](crate::OpenFlags::TRUNC),
-    /// must clear the set-user-id bit, and the set-group-id bit of an executable file: the caller has
-    /// no `CAP_FSETID`. In `setattr`, [`SetattrFields::kill_suid`](crate::SetattrFields::kill_suid)
-    /// says it.
+    /// Whether this request must clear the set-user-id bit, and the set-group-id bit of a file that
+    /// its group may execute, since the caller has no `CAP_FSETID`:
     ///
-    /// Only with [`Capabilities::HANDLE_KILLPRIV_V2`](crate::Capabilities::HANDLE_KILLPRIV_V2), else
-    /// false. libfuse before 3.18.3 does not tell: then it is true for all of these, to be on the safe
-    /// side.
+    /// - a `write` to a file that was opened with [`direct_io`](crate::FileInfo::direct_io), whatever
+    ///   was agreed upon. Before other writes the kernel sends a `setattr`;
+    /// - with [`Capabilities::HANDLE_KILLPRIV_V2`](crate::Capabilities::HANDLE_KILLPRIV_V2) all writes, and
+    ///   `open` and `create` with [`OpenFlags::TRUNC`](crate::OpenFlags::TRUNC). In `setattr`,
+    ///   [`SetattrFields::kill_suid`](crate::SetattrFields::kill_suid) says it;
+    /// - with that one also each `fallocate` and `copy_file_range`, and with
+    ///   [`Capabilities::ATOMIC_O_TRUNC`](crate::Capabilities::ATOMIC_O_TRUNC) alone each `open` with that
+    ///   flag: the kernel does not say whether the caller has the privilege.
+    ///
+    /// A handler that does not look here leaves programs with rights that they must not have. The
+    /// kernel goes on with the mode that it has cached: return an `attr_timeout` of zero for files with
+    /// these bits, or drop it with
+    /// [`Notifier::invalidate_inode`](crate::Notifier::invalidate_inode).
+    ///
+    /// The library reads this out of the request. It cannot where a session that C runs has received
+    /// one into a pipe, before libfuse 3.18.3: then it is true wherever it might be.
     pub kill_suidgid: bool,
     pub(crate) interrupt: InterruptHook,
 }

@@ -24,6 +24,9 @@ bitflags! {
         const POSIX_LOCKS = 1 << 1;
         /// `O_TRUNC` reaches `open`, which then has to cut the file off. Off by default, unlike in
         /// libfuse: a `setattr` with size 0 comes instead.
+        ///
+        /// The kernel then clears no set-user-id bits when a file is cut off: see
+        /// [`RequestContext::kill_suidgid`](crate::RequestContext::kill_suidgid).
         #[doc(alias = "FUSE_CAP_ATOMIC_O_TRUNC")]
         const ATOMIC_O_TRUNC = 1 << 3;
         /// `lookup` knows `.` and `..`. On by default, see
@@ -72,7 +75,8 @@ bitflags! {
         #[doc(alias = "FUSE_CAP_ASYNC_DIO")]
         const ASYNC_DIO = 1 << 15;
         /// The kernel collects writes in its cache. See
-        /// [`ENABLE_WRITEBACK_CACHE`](crate::Operations::ENABLE_WRITEBACK_CACHE).
+        /// [`ENABLE_WRITEBACK_CACHE`](crate::Operations::ENABLE_WRITEBACK_CACHE). Not for files with
+        /// [`FileInfo::direct_io`](crate::FileInfo::direct_io), whose mtime would never change.
         #[doc(alias = "FUSE_CAP_WRITEBACK_CACHE")]
         const WRITEBACK_CACHE = 1 << 16;
         /// The kernel can do without `open`: after [`Errno::NOT_IMPLEMENTED`](crate::Errno::NOT_IMPLEMENTED)

@@ -20,7 +20,7 @@ const HEADER_SIZE: usize = 4096;
 /// Pages of payload: as many as libfuse asks of a loop that is not its own.
 const MAX_PAGES: usize = 256;
 /// `struct fuse_in_header` and `struct fuse_write_in`: what stands before the payload of a write.
-const WRITE_HEADERS: usize = 80;
+pub(super) const WRITE_HEADERS: usize = 80;
 /// How many unused buffers a reader keeps.
 const SPARE_BUFFERS: usize = 16;
 
@@ -173,6 +173,22 @@ impl Lender<BufferPool> {
         // INVARIANT: guaranteed by the caller, see above.
         self.received.set(received);
         self.at_hand.set(Some(block));
+    }
+
+    /// Calls `look` with what was received into the block at hand.
+    #[inline]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the block's memory has no other owner to ask"
+    )]
+    pub(super) fn look<R>(&self, look: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let block = self.at_hand.take()?;
+        let start = self.receive_area(&block).as_ptr();
+        // SAFETY: so many bytes have been received, by the invariants, and nothing writes to them while
+        // the block is here.
+        let result = look(unsafe { slice::from_raw_parts(start, self.received.get()) });
+        self.at_hand.set(Some(block));
+        Some(result)
     }
 
     /// The `len` bytes from `data` on, if they lie in what was received into the block at hand.

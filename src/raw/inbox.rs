@@ -2,19 +2,23 @@
 
 use std::cell::Cell;
 use std::mem;
+use std::os::fd::RawFd;
 use std::ptr;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use libfuse_sys as sys;
 
 use super::buffer::BufferPool;
 use super::buffer::ReceivedBytes;
+use super::buffer::WRITE_HEADERS;
 use super::clones::Place;
 use super::lend::Lender;
 use super::lend::Lent;
 use super::pipe::PipePool;
 use super::session::RawSession;
 use crate::message::Message;
+use crate::wire;
 
 /// The memory that a thread receives requests into, and the place where callbacks, on the same thread,
 /// put what they have made of them.
@@ -27,6 +31,8 @@ pub(crate) struct Inbox {
     keep: Lender<Arc<RawSession>>,
     pool: Lender<BufferPool>,
     pipes: Arc<PipePool>,
+    /// Whether to look into pipes for what libfuse does not tell.
+    looks_into_pipes: bool,
     /// libfuse calls one callback for each request.
     message: Cell<Option<Message>>,
 }
@@ -41,6 +47,7 @@ impl Inbox {
     pub(super) fn new(session: Arc<RawSession>, reader: usize) -> Self {
         Self {
             place: session.foreign.is_none().then(|| session.place(reader)),
+            looks_into_pipes: !session.tells_kill_suidgid,
             keep: Lender::new(session),
             pool: Lender::new(BufferPool::new()),
             pipes: Arc::default(),
@@ -81,15 +88,20 @@ impl Inbox {
         process: impl FnOnce(&sys::fuse_buf),
     ) -> i32 {
         let block = self.pool.take();
+        let area = self.pool.receive_area(&block);
         let mut buf = sys::fuse_buf {
-            mem: self.pool.receive_area(&block).as_ptr().cast(),
+            mem: area.as_ptr().cast(),
             ..<_>::default()
         };
         let received = receive(&mut buf);
         let len = usize::try_from(received).unwrap_or(0);
         let is_in_memory = buf.flags & sys::FUSE_BUF_IS_FD == 0;
-        let filled = if is_in_memory { len } else { 0 };
-        // SAFETY: guaranteed by the caller, see above.
+        let filled = match is_in_memory {
+            true => len,
+            false if self.looks_into_pipes => self.copy_headers(buf.fd, area),
+            false => 0,
+        };
+        // SAFETY: guaranteed by the caller, or by `copy_headers`.
         unsafe { self.pool.put_received(block, filled) };
         if len > 0 {
             CURRENT.set(self);
@@ -97,6 +109,24 @@ impl Inbox {
             CURRENT.set(ptr::null());
         }
         received
+    }
+
+    /// Copies the headers of a write that libfuse has received into a pipe, and leaves them there. Returns
+    /// how many bytes it has filled.
+    #[cold]
+    fn copy_headers(&self, pipe: RawFd, area: NonNull<u8>) -> usize {
+        let Some(headers) = self.pipes.peek::<WRITE_HEADERS>(pipe) else {
+            return 0;
+        };
+        // SAFETY: the area has room for the largest request, and nobody else uses it.
+        unsafe { area.cast().write(headers) };
+        headers.len()
+    }
+
+    /// Whether the request says that set-user-id bits are to be cleared; `None` if it cannot be seen.
+    #[inline]
+    pub(super) fn kills_suidgid(&self) -> Option<bool> {
+        self.pool.look(wire::kills_suidgid).flatten()
     }
 
     /// Called by callbacks: the inbox of the request that this thread is handing to libfuse, if it

@@ -107,6 +107,21 @@ impl PipePool {
         }
     }
 
+    /// The first bytes of what is in libfuse's pipe, which stay there. `None` if there is no pipe to be had
+    /// for it.
+    pub(super) fn peek<const LEN: usize>(&self, source: RawFd) -> Option<[u8; LEN]> {
+        let pipe = pipe_capacity(source).and_then(|capacity| self.take(capacity));
+        let pipe = pipe.ok()?;
+        let target = pipe.writer.as_raw_fd();
+        // SAFETY: both are open; of what is no pipe, that is an error.
+        let copied = unsafe { libc::tee(source, target, LEN, libc::SPLICE_F_NONBLOCK) };
+        let copied = check(copied).ok()?;
+        // One that is not empty is not put back.
+        let bytes = pipe.read(copied).ok()?;
+        self.put_back(pipe);
+        bytes.try_into().ok()
+    }
+
     /// Takes a payload out of libfuse's pipe: into one of ours, or into memory where there can be none.
     ///
     /// # Safety

@@ -24,6 +24,11 @@ pub struct FileInfo {
     pub fh: FileHandle,
     /// Bypass the page cache: reads and writes come exactly as the program makes them. For files
     /// whose size is not known beforehand.
+    ///
+    /// The kernel does not clear set-user-id bits before such writes: the handler must, where
+    /// [`RequestContext::kill_suidgid`](crate::RequestContext::kill_suidgid) says so. Not to be combined
+    /// with [`Capabilities::WRITEBACK_CACHE`](crate::Capabilities::WRITEBACK_CACHE): the kernel keeps
+    /// the mtime by itself then, and these writes do not change it.
     pub direct_io: bool,
     /// Keep what the page cache holds of this file. Turn it off where the contents may have changed
     /// behind the kernel's back. For directories it matters together with

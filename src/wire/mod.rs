@@ -65,6 +65,24 @@ pub(crate) fn opcode(message: &[u8]) -> Option<Opcode> {
     Opcode::from_number(u32_at(message, 4)?)
 }
 
+/// Whether a request says that set-user-id bits are to be cleared; `None` if there is too little of it to
+/// tell.
+#[inline]
+pub(crate) fn kills_suidgid(message: &[u8]) -> Option<bool> {
+    /// Where the flags are in `struct fuse_open_in`, `fuse_create_in` and `fuse_write_in`, and the bits
+    /// `FUSE_OPEN_KILL_SUIDGID` and `FUSE_WRITE_KILL_SUIDGID`.
+    const OPEN: (usize, u32) = (4, 1);
+    const CREATE: (usize, u32) = (12, 1);
+    const WRITE: (usize, u32) = (20, 1 << 2);
+    let (offset, bit) = match opcode(message)? {
+        Opcode::Open => OPEN,
+        Opcode::Create => CREATE,
+        Opcode::Write => WRITE,
+        _ => return Some(false),
+    };
+    Some(u32_at(message, IN_HEADER + offset)? & bit != 0)
+}
+
 /// An answer without a body: a failure, with the number of the error.
 pub(crate) fn failure(unique: u64, errno: i32) -> [u8; OUT_HEADER] {
     let mut message = [0; OUT_HEADER];

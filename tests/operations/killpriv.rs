@@ -21,7 +21,6 @@ use rustix::thread::set_capabilities;
 use crate::common;
 use crate::common::assert_quiet;
 use crate::common::require_fuse;
-use crate::file::libfuse_at_least;
 use crate::newer::require_libfuse;
 use crate::scripted::Call;
 use crate::scripted::Scripted;
@@ -46,6 +45,7 @@ fn with_program(asked_for: Capabilities) -> Scripted {
             ..node(2, fields.mode.unwrap_or(PROGRAM))
         })
     );
+    answer!(fs.fallocate = || Ok(()));
     answer!(fs.create = |mode| Ok((FileInfo::new(FileHandle(1)), node(3, mode))));
     fs
 }
@@ -84,12 +84,6 @@ fn open_file(path: &Path, truncate: bool) -> io::Result<File> {
     options.write(true).truncate(truncate).open(path)
 }
 
-/// Whether the handler of a call, made when nothing was to be cleared, is told that it is nevertheless:
-/// an old libfuse does not say.
-fn untold() -> bool {
-    !libfuse_at_least([3, 18, 3])
-}
-
 #[test]
 fn the_kernel_clears_by_setattr_unless_asked_not_to() {
     require_fuse!();
@@ -117,6 +111,57 @@ fn the_kernel_clears_by_setattr_unless_asked_not_to() {
     }
 }
 
+/// Writes without the kernel's cache, which leaves the bits to the file system whatever was agreed upon.
+#[test]
+fn direct_write_says_whether_to_clear() {
+    require_fuse!();
+    // In a pipe, and in memory.
+    for (splice, size) in [(false, 3), (false, 9000), (true, 3), (true, 9000)] {
+        for by in By::all() {
+            let mut fs = with_program(Capabilities::empty());
+            if splice {
+                answer!(fs.init = |conn| conn.want(Capabilities::SPLICE_READ));
+            }
+            answer!(
+                fs.open = || Ok(FileInfo {
+                    direct_io: true,
+                    ..FileInfo::new(FileHandle(1))
+                })
+            );
+            let mounted = common::mount(fs);
+            let path = mounted.join("program");
+            by.run(|| open_file(&path, false)?.write_all_at(&vec![b'x'; size], 0));
+            assert!(matches!(mounted.ops.next_call().0, Call::Open(..)));
+            let (call, caller) = mounted.ops.next_call();
+            let Call::Write(_, 0, data, _) = call else {
+                panic!("no setattr comes before it: {call:?}")
+            };
+            assert_eq!(data, vec![b'x'; size]);
+            let kill = by == By::RootWithoutFsetid;
+            assert_eq!(caller.kill_suidgid, kill, "{by:?}, {splice}, {size}");
+            drop(mounted);
+            assert_quiet();
+        }
+    }
+}
+
+#[test]
+fn truncating_open_says_to_clear_if_nothing_else_does() {
+    require_fuse!();
+    for by in By::all() {
+        let mounted = common::mount(with_program(Capabilities::ATOMIC_O_TRUNC));
+        let path = mounted.join("program");
+        by.run(|| open_file(&path, true));
+        let (call, caller) = mounted.ops.next_call();
+        assert!(matches!(call, Call::Open(..)), "{call:?}");
+        assert!(caller.kill_suidgid);
+        let is_setattr = |call: &Call| matches!(call, Call::Setattr(..));
+        assert_eq!(mounted.ops.count(is_setattr), 0);
+        drop(mounted);
+        assert_quiet();
+    }
+}
+
 #[test]
 fn the_file_system_is_told_when_to_clear_if_it_asks_for_it() {
     require_fuse!();
@@ -133,18 +178,27 @@ fn the_file_system_is_told_when_to_clear_if_it_asks_for_it() {
         // The kernel may send a `setattr` on the way that changes nothing.
         let write = |(call, _): &(Call, _)| matches!(call, Call::Write(..));
         let (_, caller) = mounted.ops.calls.find(write);
-        assert_eq!(caller.kill_suidgid, told || untold(), "{by:?}");
+        assert_eq!(caller.kill_suidgid, told, "{by:?}");
 
         by.run(|| open_file(&path, true));
         let cuts = |flags: OpenFlags| flags.contains(OpenFlags::TRUNC);
         let open = |(call, _): &(Call, _)| matches!(call, Call::Open(_, flags) if cuts(*flags));
         let (_, caller) = mounted.ops.calls.find(open);
-        assert_eq!(caller.kill_suidgid, told || untold(), "{by:?}");
+        assert_eq!(caller.kill_suidgid, told, "{by:?}");
+
+        let fallocate = |file: File| {
+            let mode = rustix::fs::FallocateFlags::empty();
+            Ok(rustix::fs::fallocate(file, mode, 0, 5)?)
+        };
+        by.run(|| fallocate(open_file(&path, false)?));
+        let fallocate = |(call, _): &(Call, _)| matches!(call, Call::Fallocate(..));
+        let (_, caller) = mounted.ops.calls.find(fallocate);
+        assert!(caller.kill_suidgid, "the kernel does not say it: {by:?}");
 
         by.run(|| open_new(&new));
         let create = |(call, _): &(Call, _)| matches!(call, Call::Create(..));
         let (_, caller) = mounted.ops.calls.find(create);
-        assert_eq!(caller.kill_suidgid, told || untold(), "{by:?}");
+        assert_eq!(caller.kill_suidgid, told, "{by:?}");
 
         by.run(|| open_file(&path, false)?.set_len(5));
         let cuts = |fields: &SetattrFields| fields.size.is_some();

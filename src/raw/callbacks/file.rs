@@ -16,7 +16,8 @@ use super::Inbox;
 use super::deliver;
 use super::deliver_killing;
 use super::file_bits;
-use super::kill_suidgid;
+use super::is_killpriv_wanted;
+use super::kills_suidgid;
 use super::name as owned;
 use super::open_file;
 use super::open_flags;
@@ -29,10 +30,12 @@ use crate::ReleaseFlags;
 use crate::Result;
 use crate::WriteBuf;
 use crate::message::Operation;
+use crate::raw::buffer::WRITE_HEADERS;
 use crate::raw::bufvec;
 use crate::raw::pipe::Payload;
 #[cfg(not(libfuse_since = "3.17"))]
 use crate::raw::tmpfile::NAME as NAME_OF_TMPFILE;
+use crate::wire;
 
 /// C: `fuse_lowlevel_ops::open`.
 ///
@@ -43,8 +46,14 @@ use crate::raw::tmpfile::NAME as NAME_OF_TMPFILE;
 pub(super) unsafe extern "C" fn open(req: fuse_req_t, ino: fuse_ino_t, fi: *mut fuse_file_info) {
     // SAFETY: guaranteed by the caller, see above.
     let flags = unsafe { open_flags(fi) };
-    // SAFETY: guaranteed by the caller, see above.
-    let kill = unsafe { kill_suidgid(req, fi, flags.contains(OpenFlags::TRUNC)) };
+    // A file that is cut off here, since the file system has asked for that, gets no `setattr`. The kernel
+    // says no more about it unless the file system has asked for that, too.
+    let kill = flags.contains(OpenFlags::TRUNC) && {
+        // SAFETY: guaranteed by the caller, see above.
+        let is_wanted = unsafe { is_killpriv_wanted(req) };
+        // SAFETY: guaranteed by the caller, see above.
+        !is_wanted || unsafe { kills_suidgid(req, fi) }.unwrap_or(true)
+    };
     let inode = Inode(ino);
     // SAFETY: guaranteed by the caller, see above.
     unsafe { deliver_killing(req, Operation::Open { inode, flags }, kill) };
@@ -74,8 +83,12 @@ pub(super) unsafe extern "C" fn create(
     let name = unsafe { owned(name) };
     // SAFETY: guaranteed by the caller, see above.
     let flags = unsafe { open_flags(fi) };
-    // SAFETY: guaranteed by the caller, see above.
-    let kill = unsafe { kill_suidgid(req, fi, flags.contains(OpenFlags::TRUNC)) };
+    let kill = flags.contains(OpenFlags::TRUNC) && {
+        // SAFETY: guaranteed by the caller, see above.
+        let is_wanted = unsafe { is_killpriv_wanted(req) };
+        // SAFETY: guaranteed by the caller, see above.
+        is_wanted && unsafe { kills_suidgid(req, fi) }.unwrap_or(true)
+    };
     // SAFETY: guaranteed by the caller, see above.
     unsafe {
         deliver_killing(
@@ -166,6 +179,9 @@ pub(super) unsafe extern "C" fn write_buf(
     let from_cache = unsafe { file_bits(fi) } & shim::SHIM_WRITEPAGE != 0;
     // SAFETY: guaranteed by the caller, see above.
     let bufv = unsafe { &mut *bufv };
+    // The kernel says it in any case, and for writes that bypass its cache it does nothing else.
+    // SAFETY: guaranteed by the caller, see above.
+    let kill = unsafe { write_kills_suidgid(req, bufv, fi) }.unwrap_or(!from_cache);
     // SAFETY: guaranteed by the caller, see above.
     let data = match unsafe { payload(bufv, from_cache) } {
         Ok(data) => data,
@@ -175,8 +191,6 @@ pub(super) unsafe extern "C" fn write_buf(
             return;
         }
     };
-    // SAFETY: guaranteed by the caller, see above.
-    let kill = unsafe { kill_suidgid(req, fi, !from_cache) };
     // SAFETY: guaranteed by the caller, see above.
     unsafe {
         deliver_killing(
@@ -189,6 +203,33 @@ pub(super) unsafe extern "C" fn write_buf(
             kill,
         )
     };
+}
+
+/// As [`kills_suidgid`], for a write.
+///
+/// # Safety
+///
+/// - `req` was given to [`write_buf`] by libfuse, as were `bufv` and `fi`; it has not returned yet.
+#[inline]
+unsafe fn write_kills_suidgid(
+    req: fuse_req_t,
+    bufv: &fuse_bufvec,
+    fi: *const fuse_file_info,
+) -> Option<bool> {
+    // SAFETY: guaranteed by the caller, see above.
+    let says = unsafe { kills_suidgid(req, fi) };
+    let is_in_memory = bufv.buf[0].flags & FUSE_BUF_IS_FD == 0;
+    match says {
+        None if is_in_memory => {
+            let payload = bufv.buf[0].mem.cast::<u8>();
+            // SAFETY: the headers of the request stand before its payload (lib/fuse_lowlevel.c,
+            // `do_write_buf`): requests come in one piece, since io_uring is refused.
+            let headers = unsafe { payload.sub(WRITE_HEADERS) };
+            // SAFETY: so many bytes are there, as above.
+            wire::kills_suidgid(unsafe { super::bytes(headers.cast(), WRITE_HEADERS) })
+        }
+        says => says,
+    }
 }
 
 /// Takes what is written out of the hands of libfuse.
@@ -295,9 +336,12 @@ pub(super) unsafe extern "C" fn fallocate(
 ) {
     // SAFETY: guaranteed by the caller, see above.
     let file = unsafe { open_file(ino, fi) };
+    // The kernel leaves it to the file system then, and does not say who the caller is.
+    // SAFETY: guaranteed by the caller, see above.
+    let kill = unsafe { is_killpriv_wanted(req) };
     // SAFETY: guaranteed by the caller, see above.
     unsafe {
-        deliver(
+        deliver_killing(
             req,
             Operation::Fallocate {
                 file,
@@ -305,6 +349,7 @@ pub(super) unsafe extern "C" fn fallocate(
                 offset: offset.cast_unsigned(),
                 len: length.cast_unsigned(),
             },
+            kill,
         )
     };
 }
@@ -366,6 +411,9 @@ pub(super) unsafe extern "C" fn copy_file_range(
         len,
         flags: flags.cast_unsigned(),
     };
+    // As for `fallocate`.
     // SAFETY: guaranteed by the caller, see above.
-    unsafe { deliver(req, Operation::CopyFileRange(Box::new(copy))) };
+    let kill = unsafe { is_killpriv_wanted(req) };
+    // SAFETY: guaranteed by the caller, see above.
+    unsafe { deliver_killing(req, Operation::CopyFileRange(Box::new(copy)), kill) };
 }

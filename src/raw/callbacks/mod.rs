@@ -20,9 +20,9 @@ use libfuse_sys as sys;
 
 use super::inbox::Inbox;
 use super::request::RawRequest;
-use super::session::KillSuidgid;
 use super::session::RawSession;
 use super::shim;
+use crate::Capabilities;
 use crate::FileHandle;
 use crate::FileRef;
 use crate::Inode;
@@ -198,28 +198,35 @@ unsafe fn file_bits(fi: *const sys::fuse_file_info) -> u32 {
     unsafe { shim::shim_file_info_get(fi) }
 }
 
-/// Whether a request has to clear set-user-id bits. `may_have_to`: it is one that the kernel may want
-/// that of, in case libfuse does not tell.
+/// Whether a request says that set-user-id bits are to be cleared; `None` if that cannot be seen: in
+/// sessions that C runs, before libfuse 3.18.3.
 ///
 /// # Safety
 ///
 /// - `req` was given to a callback by libfuse, which runs, and so was `fi`.
-unsafe fn kill_suidgid(
-    req: sys::fuse_req_t,
-    fi: *const sys::fuse_file_info,
-    may_have_to: bool,
-) -> bool {
-    // SAFETY: guaranteed by the caller, see above.
-    let session = unsafe { session(req) };
-    match session.kill_suidgid() {
-        KillSuidgid::ByKernel => false,
-        KillSuidgid::Told => {
+#[inline]
+unsafe fn kills_suidgid(req: sys::fuse_req_t, fi: *const sys::fuse_file_info) -> Option<bool> {
+    let says = Inbox::current().and_then(Inbox::kills_suidgid);
+    says.or_else(|| {
+        // SAFETY: guaranteed by the caller, see above.
+        let session = unsafe { session(req) };
+        session.tells_kill_suidgid.then(|| {
             // SAFETY: guaranteed by the caller, see above.
             let bits = unsafe { file_bits(fi) };
             bits & shim::SHIM_KILL_SUIDGID != 0
-        }
-        KillSuidgid::Untold => may_have_to,
-    }
+        })
+    })
+}
+
+/// Whether the file system has asked to clear set-user-id bits where it is told to.
+///
+/// # Safety
+///
+/// - `req` was given to a callback by libfuse, which runs.
+unsafe fn is_killpriv_wanted(req: sys::fuse_req_t) -> bool {
+    // SAFETY: guaranteed by the caller, see above.
+    let session = unsafe { session(req) };
+    session.wanted().contains(Capabilities::HANDLE_KILLPRIV_V2)
 }
 
 /// The open flags in `fi`.

@@ -6,7 +6,6 @@ use libfuse_sys as sys;
 
 use super::super::init_repair::InitRepair;
 use super::super::pipe;
-use super::super::version;
 use super::RawSession;
 use crate::Capabilities;
 use crate::ConnInfo;
@@ -15,28 +14,6 @@ use crate::Result;
 
 /// What a session does on INIT.
 pub(crate) type InitHook = Box<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync>;
-
-/// Who clears set-user-id bits, and whether libfuse tells when.
-#[derive(Clone, Copy, Default)]
-pub(in super::super) enum KillSuidgid {
-    /// The kernel, by a `setattr`.
-    #[default]
-    ByKernel,
-    /// The file system, where it is told to.
-    Told,
-    /// The file system, and this libfuse does not tell.
-    Untold,
-}
-
-impl KillSuidgid {
-    fn agreed(want: Capabilities) -> Self {
-        match want.contains(Capabilities::HANDLE_KILLPRIV_V2) {
-            true if version::tells_kill_suidgid() => Self::Told,
-            true => Self::Untold,
-            false => Self::ByKernel,
-        }
-    }
-}
 
 impl RawSession {
     /// Called by the INIT callback, with libfuse's own structure; what it is to become is in `info` then.
@@ -69,8 +46,6 @@ impl RawSession {
                 info.max_write = pipe::largest_write(info.max_write);
             }
         }
-        self.kill_suidgid
-            .get_or_init(|| KillSuidgid::agreed(info.want));
         self.capable.get_or_init(|| info.capable);
         self.wanted.get_or_init(|| info.want);
         if let Some(what) = info.refused.take() {
@@ -115,9 +90,5 @@ impl RawSession {
     /// What the file system has asked for; nothing before INIT.
     pub(crate) fn wanted(&self) -> Capabilities {
         self.wanted.get().copied().unwrap_or_default()
-    }
-
-    pub(in super::super) fn kill_suidgid(&self) -> KillSuidgid {
-        self.kill_suidgid.get().copied().unwrap_or_default()
     }
 }

@@ -23,7 +23,6 @@ use libfuse_sys as sys;
 
 pub(crate) use end::Use;
 pub(crate) use init::InitHook;
-pub(super) use init::KillSuidgid;
 
 use super::args::Args;
 use super::auto_unmount;
@@ -87,7 +86,8 @@ pub(crate) struct RawSession {
     capable: OnceLock<Capabilities>,
     /// What the file system has asked for in vain.
     refused: OnceLock<String>,
-    kill_suidgid: OnceLock<KillSuidgid>,
+    /// libfuse says which requests have to clear set-user-id bits.
+    pub(super) tells_kill_suidgid: bool,
     /// `max_read` of the mount options, which libfuse wants repeated in INIT.
     max_read: u32,
     /// libfuse has mounted, and is to unmount.
@@ -181,7 +181,7 @@ impl RawSession {
             capable: OnceLock::new(),
             wanted: OnceLock::new(),
             refused: OnceLock::new(),
-            kill_suidgid: OnceLock::new(),
+            tells_kill_suidgid: version::tells_kill_suidgid(),
             is_debugging,
             max_read,
             repair: InitRepair::default(),
