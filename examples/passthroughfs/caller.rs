@@ -35,12 +35,9 @@ impl Caller {
         }
     }
 
-    /// The permissions of a regular file after this caller has written to it.
+    /// The permissions of a regular file after this caller, without `CAP_FSETID`, has written to it.
     pub(crate) fn mode_after_write(&self, mode: Mode, group: u32) -> Mode {
         let mode = self.mode_after_change(mode, group);
-        if self.has_fsetid {
-            return mode;
-        }
         match mode.contains(Mode::XGRP) {
             true => mode - Mode::SUID - Mode::SGID,
             false => mode - Mode::SUID,

@@ -105,8 +105,8 @@ impl OpenFile {
         Ok(data)
     }
 
-    /// Clears the set-user-id and set-group-id bits that the file must not keep when this caller writes.
-    /// For writes that bypass the kernel's cache: before others the kernel sends a `setattr`.
+    /// Clears the set-user-id and set-group-id bits that the file must not keep when this caller writes, who
+    /// has no `CAP_FSETID`.
     pub(crate) fn drop_set_id(&self, ctx: &RequestContext) -> Result<()> {
         let stat = rustix::fs::fstat(&self.fd).map_err(errno)?;
         let mode = permissions(stat.st_mode);

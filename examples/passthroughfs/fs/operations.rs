@@ -347,8 +347,7 @@ impl Operations for Passthrough {
             && !data.is_from_cache()
             && !self.has_writeback();
         let file = self.files.get(file.fh)?;
-        // Before it writes to its cache, the kernel sends a `setattr`.
-        if self.is_uncached() && !data.is_from_cache() {
+        if ctx.kill_suidgid {
             file.drop_set_id(ctx)?;
         }
         match append {
