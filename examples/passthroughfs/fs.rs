@@ -65,6 +65,8 @@ pub(crate) struct Passthrough {
     options: Options,
     /// Whether the kernel collects writes, which it does not with files that it reads and writes by itself.
     has_writeback: AtomicBool,
+    /// Whether the kernel reads and writes files by itself.
+    has_passthrough: AtomicBool,
     devices: Devices,
     mountpoint: Option<PathBuf>,
 }
@@ -88,6 +90,7 @@ impl Passthrough {
             credentials: Credentials::of_this_process(),
             options,
             has_writeback: AtomicBool::new(options.writeback),
+            has_passthrough: AtomicBool::new(false),
             devices: Devices::new(key.dev),
             mountpoint,
         })
@@ -115,8 +118,10 @@ impl Passthrough {
             ..attributes(stat)
         }
         .with_timeouts(self.options.timeout);
-        // A write that bypasses the cache may clear the bits without the kernel's knowledge.
-        if is_regular(stat) && entry.mode & (libc::S_ISUID | libc::S_ISGID) != 0 {
+        // A write that bypasses the cache may clear the bits without the kernel's knowledge. What it writes
+        // by itself, through a mapping, changes times and blocks in the source without being noted here.
+        let has_set_id = entry.mode & (libc::S_ISUID | libc::S_ISGID) != 0;
+        if is_regular(stat) && (has_set_id || self.has_passthrough.load(Ordering::Relaxed)) {
             entry.attr_timeout = Duration::ZERO;
         }
         entry

@@ -60,7 +60,8 @@ impl Options {
             options.timeout = Duration::from_secs(1);
         }
         Ok(Self {
-            writeback,
+            // libfuse's program has both, and the mtime of files that are written to stands still.
+            writeback: writeback && options.cache != Cache::Never,
             xattr,
             flock,
             ..options
@@ -88,10 +89,16 @@ impl Options {
             None if cache == Cache::Always => Duration::from_secs(24 * 60 * 60),
             None => Duration::ZERO,
         };
+        let writeback = take("writeback").is_some() || options.get("writeback_cache").is_some();
+        if writeback && cache == Cache::Never {
+            return Err("writeback and cache=never do not go together: \
+                        what is not cached cannot be collected"
+                .to_owned());
+        }
         Ok(Self {
             cache,
             timeout,
-            writeback: take("writeback").is_some(),
+            writeback,
             xattr: true,
             flock: true,
             passthrough: false,

@@ -12,7 +12,8 @@
 //! the kernel reads and writes the source's files by itself. Otherwise, and with `--nopassthrough`, contents
 //! are spliced from the source to the kernel and back, and with `--nosplice` they pass through memory.
 //!
-//! The kernel remembers names and attributes for a day. So nothing but the mirror may change the source,
+//! The kernel remembers names and attributes for a day, but attributes of files that it writes by itself: it does not
+//! note what a shared mapping changes, and libfuse's program shows an old mtime then. So nothing but the mirror may change the source,
 //! or else use `--nocache`. `--clone-fd` counts where nothing is spliced: the threads that splice
 //! share one descriptor.
 
@@ -163,7 +164,8 @@ impl Line {
                 true => Duration::from_secs(24 * 60 * 60),
                 false => Duration::ZERO,
             },
-            writeback: caches,
+            // The kernel would not change a file's mtime when it is written to.
+            writeback: caches && !self.has("direct-io"),
             xattr: true,
             flock: true,
             passthrough: !self.has("nopassthrough"),

@@ -19,6 +19,7 @@ use crate::common;
 use crate::common::MountDir;
 use crate::common::PATIENCE;
 use crate::common::mountinfo_of;
+use crate::passthroughfs::assert_mtime_changes;
 use crate::posix;
 use crate::program;
 use crate::program::Program;
@@ -91,6 +92,25 @@ fn contents_arrive_byte_for_byte() {
         assert_eq!(below.len(), bytes.len() + 100_000);
         assert!(below[bytes.len()..] == bytes[..100_000]);
         assert!(below[..4097] == bytes[..4097] && below[504_097..bytes.len()] == bytes[504_097..]);
+        program.unmount();
+    }
+}
+
+#[test]
+fn mtime_changes_with_the_contents() {
+    common::require_fuse!();
+    for options in MODES {
+        eprintln!("{options:?}");
+        let (program, source) = mirror(options);
+        assert_mtime_changes(program.path(), source.path(), |file| {
+            file.write_all_at(b"change", 0).unwrap();
+        });
+        // Not with `direct_io`.
+        if !options.contains(&"--direct-io") {
+            assert_mtime_changes(program.path(), source.path(), |file| {
+                common::Mapping::shared(file, 8192).unwrap().fill(b'y');
+            });
+        }
         program.unmount();
     }
 }

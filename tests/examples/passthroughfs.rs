@@ -5,6 +5,7 @@ use std::fs::File;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -65,6 +66,48 @@ fn passthroughfs_is_a_posix_file_system_with_all_caches() {
     let mirror = Mirror::new(&["-o", "writeback,cache=always,timeout=60"]);
     posix::check_all(mirror.program.path());
     mirror.program.unmount();
+}
+
+#[test]
+fn writeback_of_what_is_not_cached_is_rejected() {
+    for writeback in ["writeback", "writeback_cache"] {
+        let mut command = Command::new(path_of("passthroughfs"));
+        command.arg("-o").arg(format!("cache=never,{writeback}"));
+        let output = program::finish(command.args(["/tmp", "/tmp"]));
+        assert!(!output.status.success());
+        let message = program::text(&output.stderr);
+        assert!(message.contains("cache=never"), "{message}");
+    }
+}
+
+/// Asserts that the mtime of a file on a mount is the present time after `change`, as that of its source.
+pub(crate) fn assert_mtime_changes(mount: &Path, source: &Path, change: impl FnOnce(&File)) {
+    let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let (above, below) = (mount.join("written"), source.join("written"));
+    fs::write(&above, vec![b'x'; 8192]).unwrap();
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).open(&above).unwrap();
+    file.set_modified(old).unwrap();
+    let mtime = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    assert_eq!(mtime(&above), old);
+    change(&file);
+    assert!(mtime(&above) > old, "the mtime stands still");
+    drop(file);
+    assert_eq!(mtime(&above), mtime(&below));
+    fs::remove_file(above).unwrap();
+}
+
+#[test]
+fn uncached_write_changes_the_mtime() {
+    common::require_fuse!();
+    let source = tempfile::tempdir().unwrap();
+    let of = format!("source={}", source.path().display());
+    let options = ["-o", "cache=never,writeback,timeout=60", "-o", &of];
+    let program = Program::start("passthrough_ll", options);
+    assert_mtime_changes(program.path(), source.path(), |file| {
+        file.write_all_at(b"change", 0).unwrap();
+    });
+    program.unmount();
 }
 
 #[test]

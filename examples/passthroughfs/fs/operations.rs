@@ -81,6 +81,7 @@ impl Operations for Passthrough {
                 conn.set_max_backing_stack_depth(1)?;
             }
             self.has_writeback.store(false, Ordering::Relaxed);
+            self.has_passthrough.store(true, Ordering::Relaxed);
         }
         if self.has_writeback() {
             conn.want(Capabilities::WRITEBACK_CACHE)?;
