@@ -82,7 +82,7 @@ fn writeback_of_what_is_not_cached_is_rejected() {
 
 /// Asserts that the mtime of a file on a mount is the present time after `change`, as that of its source.
 pub(crate) fn assert_mtime_changes(mount: &Path, source: &Path, change: impl FnOnce(&File)) {
-    let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let old = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let (above, below) = (mount.join("written"), source.join("written"));
     fs::write(&above, vec![b'x'; 8192]).unwrap();
     let mut options = OpenOptions::new();
@@ -237,7 +237,7 @@ fn appending_goes_to_the_end_of_the_source() {
     assert_eq!(fs::read_to_string(&below).unwrap(), "123");
     // The flag can be taken off an open file.
     rustix::fs::fcntl_setfl(&above, OFlags::empty()).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&above, b"x", 0).unwrap();
+    above.write_all_at(b"x", 0).unwrap();
     assert_eq!(fs::read_to_string(&below).unwrap(), "x23");
     drop(above);
     mirror.program.unmount();
