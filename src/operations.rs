@@ -779,6 +779,12 @@ pub trait Operations: Send + Sync + 'static {
     ///
     /// The library answers queries for the size, and buffers that are too small, by itself: the
     /// handler is called for each of them.
+    ///
+    /// With [`Capabilities::POSIX_ACL`](crate::Capabilities::POSIX_ACL) the kernel asks for
+    /// `system.posix_acl_access` to check permissions, and for `system.posix_acl_default` of a
+    /// directory in which something is created. An error other than [`Errno::ENOATTR`], which means
+    /// that there is no list, fails the check for all but the owner. For these two names the library
+    /// replies `ENOATTR` in place of [`Errno::EOPNOTSUPP`].
     fn getxattr(
         &self,
         inode: Inode,

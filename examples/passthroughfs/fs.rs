@@ -41,7 +41,6 @@ use crate::path_fd::is_regular;
 use crate::path_fd::permissions;
 
 /// The extended attributes that hold access control lists.
-const ACL_PREFIX: &str = "system.posix_acl_";
 const ACCESS_ACL: &str = "system.posix_acl_access";
 const DEFAULT_ACL: &str = "system.posix_acl_default";
 

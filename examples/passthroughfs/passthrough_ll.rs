@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The file system is that of `passthroughfs`, and the options are libfuse's: without `source=` it is the
-//! root directory that is mirrored, and without `-o xattr` there are no extended attributes and no access
-//! control lists.
+//! root directory that is mirrored, and without `-o xattr` there are no extended attributes. Access
+//! control lists of the source count in any case, and can be changed with `-o xattr` only.
 
 #![forbid(unsafe_code)]
 

@@ -90,7 +90,8 @@ bitflags! {
         #[doc(alias = "FUSE_CAP_PARALLEL_DIROPS")]
         const PARALLEL_DIROPS = 1 << 18;
         /// The kernel enforces the access control lists that the file system stores. See
-        /// [`ENABLE_ACL`](crate::Operations::ENABLE_ACL).
+        /// [`ENABLE_ACL`](crate::Operations::ENABLE_ACL), and about files without a list
+        /// [`getxattr`](crate::Operations::getxattr).
         #[doc(alias = "FUSE_CAP_POSIX_ACL")]
         const POSIX_ACL = 1 << 19;
         /// The file system clears set-user-id and set-group-id bits on `write`, `truncate` and

@@ -68,6 +68,93 @@ fn passthroughfs_is_a_posix_file_system_with_all_caches() {
     mirror.program.unmount();
 }
 
+/// The mirrors, for all users.
+const FOR_ALL: [(&str, &str); 4] = [
+    ("passthroughfs", "allow_other"),
+    ("passthrough_ll", "allow_other"),
+    ("passthrough_ll", "allow_other,xattr,writeback"),
+    ("passthrough_hp", "allow_other"),
+];
+
+/// Starts one of [`FOR_ALL`].
+fn start_for_all(name: &str, options: &str, source: &Path) -> Program {
+    let shown = source.display();
+    match name {
+        "passthrough_ll" => Program::start(name, ["-o", &format!("{options},source={shown}")]),
+        _ => Program::start(name, ["-o", options, &shown.to_string()]),
+    }
+}
+
+#[test]
+fn mirrors_are_posix_file_systems_for_other_users() {
+    common::require_fuse!();
+    common::require_root!();
+    for (name, options) in FOR_ALL {
+        eprintln!("{name} -o {options}");
+        let source = tempfile::tempdir().unwrap();
+        fs::set_permissions(source.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let program = start_for_all(name, options, source.path());
+        posix::check_as_other_user(program.path());
+        program.unmount();
+    }
+}
+
+/// `u::rw,u:1234:-,g::r,m::r,o::r`, as in an extended attribute.
+fn list_that_denies_the_user() -> Vec<u8> {
+    let entries = [
+        (0x01_u16, 6_u16, u32::MAX),
+        (0x02, 0, 1234),
+        (0x04, 4, u32::MAX),
+        (0x10, 4, u32::MAX),
+        (0x20, 4, u32::MAX),
+    ];
+    let mut bytes = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(permissions.to_le_bytes());
+        bytes.extend(id.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn mirrors_deny_other_users_what_the_source_denies() {
+    common::require_fuse!();
+    common::require_root!();
+    for (name, options) in FOR_ALL {
+        eprintln!("{name} -o {options}");
+        let source = tempfile::tempdir().unwrap();
+        let set_mode = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set_mode(source.path(), 0o755);
+        for (file, mode) in [("private", 0o600), ("public", 0o644), ("listed", 0o644)] {
+            fs::write(source.path().join(file), "contents").unwrap();
+            set_mode(&source.path().join(file), mode);
+        }
+        let listed = rustix::fs::setxattr(
+            source.path().join("listed"),
+            "system.posix_acl_access",
+            &list_that_denies_the_user(),
+            rustix::fs::XattrFlags::empty(),
+        );
+        let program = start_for_all(name, options, source.path());
+        let read = |name| {
+            let path = program.join(name);
+            posix::as_other_user(|| fs::read_to_string(path))
+        };
+        assert_eq!(read("public").unwrap(), "contents");
+        assert_eq!(common::errno(read("private")), libc::EACCES);
+        match listed {
+            Ok(()) => assert_eq!(common::errno(read("listed")), libc::EACCES),
+            Err(error) => eprintln!("the source has no access control lists: {error}"),
+        }
+        let new = posix::as_other_user(|| fs::write(program.join("new"), "contents"));
+        assert_eq!(common::errno(new), libc::EACCES);
+        program.unmount();
+    }
+}
+
 #[test]
 fn writeback_of_what_is_not_cached_is_rejected() {
     for writeback in ["writeback", "writeback_cache"] {

@@ -17,15 +17,21 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
 use rustix::fs::FallocateFlags;
 use rustix::fs::FileType;
+use rustix::fs::Gid;
 use rustix::fs::Mode;
 use rustix::fs::RenameFlags;
 use rustix::fs::Timespec;
 use rustix::fs::Timestamps;
+use rustix::fs::Uid;
+use rustix::thread::set_thread_groups;
+use rustix::thread::set_thread_res_gid;
+use rustix::thread::set_thread_res_uid;
 
 use crate::common;
 
@@ -36,6 +42,28 @@ fn contents() -> Vec<u8> {
 
 /// Runs all checks. When one fails, the last line before the panic says which it was.
 pub(crate) fn check_all(root: &Path) {
+    check(root, |_| true);
+}
+
+/// Runs the checks that need no privilege as another user, who may write to this directory.
+pub(crate) fn check_as_other_user(root: &Path) {
+    as_other_user(|| check(root, |name| !["mknod", "chown"].contains(&name)));
+}
+
+/// Calls a function on a thread of its own, as user 1234, without privileges.
+pub(crate) fn as_other_user<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    let (uid, gid) = (Uid::from_raw(1234), Gid::from_raw(1234));
+    // Ids are a thread's own.
+    let thread = || {
+        set_thread_groups(&[]).unwrap();
+        set_thread_res_gid(gid, gid, gid).unwrap();
+        set_thread_res_uid(uid, uid, uid).unwrap();
+        call()
+    };
+    thread::scope(|scope| scope.spawn(thread).join().unwrap())
+}
+
+fn check(root: &Path, is_wanted: impl Fn(&str) -> bool) {
     type Check = (&'static str, fn(&Path));
     const CHECKS: &[Check] = &[
         ("write", write),
@@ -64,7 +92,8 @@ pub(crate) fn check_all(root: &Path) {
         ("unlink while open", unlink_while_open),
         ("duplicated descriptors", duplicated_descriptors),
     ];
-    for (number, (name, check)) in CHECKS.iter().enumerate() {
+    let wanted = CHECKS.iter().filter(|(name, _)| is_wanted(name));
+    for (number, (name, check)) in wanted.enumerate() {
         eprintln!("check: {name}");
         let dir = root.join(format!("check {number}"));
         fs::create_dir(&dir).unwrap();
@@ -190,7 +219,7 @@ fn mknod(dir: &Path) {
         fs::symlink_metadata(&fifo).unwrap().mode(),
         libc::S_IFIFO | 0o600
     );
-    let read = std::thread::spawn({
+    let read = thread::spawn({
         let fifo = fifo.clone();
         move || fs::read_to_string(fifo).unwrap()
     });

@@ -27,6 +27,15 @@ fn tmpfs_is_a_posix_file_system() {
 }
 
 #[test]
+fn tmpfs_is_a_posix_file_system_for_other_users() {
+    common::require_fuse!();
+    common::require_root!();
+    let tmpfs = Program::start("tmpfs", ["-o", "size=100M,allow_other"]);
+    posix::check_as_other_user(tmpfs.path());
+    tmpfs.unmount();
+}
+
+#[test]
 fn tmpfs_starts_empty_each_time() {
     common::require_fuse!();
     for _ in 0..2 {

@@ -1,24 +1,35 @@
 //! Operations on extended attributes.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::thread;
 
+use libfuse3::Capabilities;
 use libfuse3::ENOATTR;
 use libfuse3::Errno;
 use libfuse3::Inode;
+use libfuse3::MountOptions;
 use libfuse3::XattrFlags;
+use rustix::fs::Gid;
+use rustix::fs::Uid;
 use rustix::fs::getxattr;
 use rustix::fs::listxattr;
 use rustix::fs::removexattr;
 use rustix::fs::setxattr;
 use rustix::io::Errno as Error;
+use rustix::thread::set_thread_groups;
+use rustix::thread::set_thread_res_gid;
+use rustix::thread::set_thread_res_uid;
 
 use crate::common;
 use crate::common::Mounted;
 use crate::common::assert_logged;
 use crate::common::assert_quiet;
+use crate::common::errno;
 use crate::common::require_fuse;
+use crate::common::require_root;
 use crate::scripted::Call;
 use crate::scripted::Scripted;
 use crate::scripted::answer;
@@ -167,6 +178,42 @@ fn getxattr_returns_the_error_of_the_handler() {
         assert_eq!(getxattr(&path, "user.a", &mut [0_u8; 10]), Err(error));
         assert_quiet();
     }
+}
+
+#[test]
+fn acl_that_is_not_supported_locks_nobody_out() {
+    require_fuse!();
+    require_root!();
+    let mut fs = Scripted::with_file(0);
+    answer!(fs.init = |conn| conn.want(Capabilities::POSIX_ACL));
+    answer!(fs.getxattr = || Err(Errno::EOPNOTSUPP));
+    let options = MountOptions::default().allow_other();
+    let mounted = common::mount_with(fs, |builder| builder.options(options));
+    let path = mounted.join("file");
+    let read = || File::open(&path).map(drop);
+    let write = || File::options().write(true).open(&path).map(drop);
+    as_other_user(read).unwrap();
+    assert_eq!(errno(as_other_user(write)), libc::EACCES);
+    let asked = |call: &Call| matches!(call, Call::Getxattr(_, name) if name == ACL);
+    assert!(mounted.ops.count(asked) > 0);
+    // Of all others it is the reply.
+    let result = getxattr(&path, "user.name", &mut [0_u8; 10]);
+    assert_eq!(result, Err(Error::OPNOTSUPP));
+    assert_quiet();
+}
+
+const ACL: &str = "system.posix_acl_access";
+
+/// Calls a function on a thread of its own, as a user without privileges.
+fn as_other_user<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    let (uid, gid) = (Uid::from_raw(1234), Gid::from_raw(1234));
+    let thread = || {
+        set_thread_groups(&[]).unwrap();
+        set_thread_res_gid(gid, gid, gid).unwrap();
+        set_thread_res_uid(uid, uid, uid).unwrap();
+        call()
+    };
+    thread::scope(|scope| scope.spawn(thread).join().unwrap())
 }
 
 // ---- listxattr ---------------------------------------------------------------------------------

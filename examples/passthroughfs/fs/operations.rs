@@ -46,7 +46,7 @@ use rustix::fs::OFlags;
 use rustix::fs::RenameFlags;
 
 use super::ACCESS_ACL;
-use super::ACL_PREFIX;
+use super::DEFAULT_ACL;
 use super::Passthrough;
 use crate::dir::Directory;
 use crate::file;
@@ -561,16 +561,12 @@ impl Operations for Passthrough {
     }
 
     async fn getxattr(&self, inode: Inode, name: &OsStr, _ctx: &RequestContext) -> Result<Vec<u8>> {
-        match self.fd_for_xattr(inode)?.get_xattr(name) {
-            // Where the source has no access control lists, the kernel must not take that for a
-            // failure to check permissions.
-            Err(Errno::EOPNOTSUPP)
-                if name.as_encoded_bytes().starts_with(ACL_PREFIX.as_bytes()) =>
-            {
-                Err(Errno::ENOATTR)
-            }
-            result => result,
-        }
+        // The kernel checks permissions by the lists, whether there are to be other attributes or not.
+        let fd = match [ACCESS_ACL, DEFAULT_ACL].iter().any(|acl| name == *acl) {
+            true => self.fd(inode),
+            false => self.fd_for_xattr(inode),
+        };
+        fd?.get_xattr(name)
     }
 
     async fn listxattr(&self, inode: Inode, _ctx: &RequestContext) -> Result<Vec<OsString>> {

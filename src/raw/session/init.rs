@@ -87,6 +87,11 @@ impl RawSession {
         self.capable.get().copied().unwrap_or_default()
     }
 
+    /// Whether the file system has asked for all of these; not before INIT.
+    pub(crate) fn wants(&self, capabilities: Capabilities) -> bool {
+        self.wanted().contains(capabilities)
+    }
+
     /// What the file system has asked for; nothing before INIT.
     pub(crate) fn wanted(&self) -> Capabilities {
         self.wanted.get().copied().unwrap_or_default()

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::pin::pin;
 
 use super::Hold;
+use crate::Capabilities;
 use crate::Errno;
 use crate::Inode;
 use crate::Operations;
@@ -29,7 +30,16 @@ fn is_stacktrace(inode: Inode, name: &OsStr) -> bool {
     inode == Inode::ROOT && name == OsStr::new(STACKTRACE)
 }
 
+/// The attributes that hold access control lists.
+const ACLS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
+
 impl<O: Operations> Hold<O> {
+    /// Whether this attribute is an access control list that the kernel checks permissions by.
+    #[cold]
+    fn asks_for_acl(&self, name: &OsStr) -> bool {
+        self.raw.wants(Capabilities::POSIX_ACL) && ACLS.iter().any(|acl| name == *acl)
+    }
+
     pub(super) async fn setxattr(
         self,
         request: Request,
@@ -60,6 +70,11 @@ impl<O: Operations> Hold<O> {
             let (name, ctx) = (name.as_os_str(), request.context());
             let handler = pin!(self.operations.getxattr(inode, name, ctx));
             self.unless_interrupted(&request, handler).await
+        };
+        let result = match result {
+            // To the kernel that would be a failed check of permissions, for all but the owner.
+            Err(Errno::EOPNOTSUPP) if self.asks_for_acl(name.as_os_str()) => Err(Errno::ENOATTR),
+            result => result,
         };
         let _ = request.answer(result.map(|value| XattrValue { value, size }));
     }
