@@ -30,6 +30,7 @@ use rustix::io::ReadWriteFlags;
 use crate::caller::Caller;
 use crate::path_fd::PathFd;
 use crate::path_fd::errno;
+use crate::path_fd::may_be_forbidden;
 use crate::path_fd::permissions;
 
 #[derive(Debug)]
@@ -114,7 +115,8 @@ impl OpenFile {
         if is_regular && mode.intersects(Mode::SUID | Mode::SGID) {
             let left = Caller::of(ctx).mode_after_write(mode, stat.st_gid);
             if left != mode {
-                rustix::fs::fchmod(&self.fd, left).map_err(errno)?;
+                let result = rustix::fs::fchmod(&self.fd, left).map_err(errno);
+                return may_be_forbidden(result);
             }
         }
         Ok(())

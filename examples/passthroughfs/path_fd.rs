@@ -158,7 +158,7 @@ impl PathFd {
         if is_regular(&stat) && mode.contains(Mode::SGID) {
             let left = Caller::of(ctx).mode_after_change(mode, group);
             if left != mode {
-                self.chmod(left)?;
+                return may_be_forbidden(self.chmod(left));
             }
         }
         Ok(())
@@ -289,6 +289,15 @@ pub(crate) fn permissions(mode: u32) -> Mode {
 
 pub(crate) fn is_regular(stat: &Statx) -> bool {
     FileType::from_raw_mode(stat.stx_mode.into()) == FileType::RegularFile
+}
+
+/// Takes it for a success if this process may not change the permissions of a file that is another user's.
+/// Then the kernel that serves the source clears the bits: this process has no privileges to keep them.
+pub(crate) fn may_be_forbidden(chmod: Result<()>) -> Result<()> {
+    match chmod {
+        Err(Errno::EPERM) => Ok(()),
+        result => result,
+    }
 }
 
 /// The attributes that `stat` shows of an inode: all but `ino` and the timeouts.

@@ -678,6 +678,39 @@ fn file_handles_are_refused_rather_than_going_stale() {
     mirror.program.unmount();
 }
 
+/// As for a mirror that is not root's: the kernel below it clears the bits then.
+#[test]
+fn writes_succeed_if_the_mirror_may_not_clear_set_id_bits() {
+    common::require_fuse!();
+    common::require_root!();
+    if common::find_program("setpriv").is_none() {
+        return common::skip("no setpriv");
+    }
+    let truth = common::open_directory();
+    common::require!(set_id::is_cleared_without_group_execute(truth.path()));
+    for options in ["allow_other", "allow_other,cache=never"] {
+        let source = common::open_directory();
+        let below = source.path().join("file");
+        fs::write(&below, "contents").unwrap();
+        std::os::unix::fs::chown(&below, Some(1234), Some(4321)).unwrap();
+        fs::set_permissions(&below, fs::Permissions::from_mode(0o2666)).unwrap();
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-fowner,-fsetid");
+        command.arg(path_of("passthroughfs")).args(["-o", options]);
+        command.arg(source.path());
+        let limit = common::DEFAULT_LIMIT;
+        let program = Program::start_command("passthroughfs", command, limit);
+        let above = program.join("file");
+        set_id::without_fsetid(|| {
+            let mut file = OpenOptions::new().append(true).open(&above).unwrap();
+            file.write_all(b" and more").unwrap();
+        });
+        assert_eq!(fs::metadata(&above).unwrap().mode() & 0o7777, 0o666);
+        assert_eq!(fs::read_to_string(&below).unwrap(), "contents and more");
+        program.unmount();
+    }
+}
+
 /// All ways that contents take, in all of the mirrors.
 #[test]
 fn set_id_bits_after_a_change_are_those_of_the_source() {

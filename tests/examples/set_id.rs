@@ -228,6 +228,12 @@ pub(crate) fn is_cleared_without_group_execute(truth: &Path) -> bool {
     mode == 0o666
 }
 
+/// Runs `change` as root without `CAP_FSETID`, outside of all groups but root's.
+pub(crate) fn without_fsetid<T: Send>(change: impl FnOnce() -> T + Send) -> T {
+    let [.., root] = CALLERS;
+    root.run(change)
+}
+
 /// Makes each change as each caller below `dir` and below `truth`, two directories that all users can get
 /// at, and returns a line for each outcome that differs. What `dir` shows must also be what `source` has, if
 /// it is the mirror of that.
