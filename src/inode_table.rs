@@ -22,7 +22,8 @@ use crate::Result;
 /// system's side: device and inode number, a path, an object's name), if it has one. It stays while
 /// its lookup count is above zero or it is [pinned](Self::pin).
 ///
-/// Numbers start behind [`Inode::ROOT`] and are never used twice, so that `generation` can stay 0.
+/// Numbers start behind [`Inode::ROOT`] and are never used twice, so that `generation` can be the same
+/// for all inodes of a mount.
 ///
 /// ```
 /// use libfuse3::Forget;

@@ -118,8 +118,13 @@ fn not_implemented<T: Send>() -> impl Future<Output = Result<T>> + Send {
 /// [`Capabilities::PARALLEL_DIROPS`](crate::Capabilities::PARALLEL_DIROPS)). Writes to one inode
 /// come one after the other, except with the writeback cache or parallel direct writes.
 pub trait Operations: Send + Sync + 'static {
-    /// Whether `lookup` knows the names `.` and `..`, which NFS servers ask for. The kernel is told
-    /// so where it can do something with it.
+    /// Whether `lookup` knows the names `.` and `..`, by which the kernel makes inodes of file handles:
+    /// for NFS servers, and for `open_by_handle_at(2)`. The kernel is told so where it can do something
+    /// with it.
+    ///
+    /// The kernel looks up `.` in an inode that it has forgotten, which may be a regular file, and `..` in
+    /// a directory. If the file system finds no inode by its number then, it can refuse file handles:
+    /// [`Capabilities::NO_EXPORT_SUPPORT`](crate::Capabilities::NO_EXPORT_SUPPORT).
     #[doc(alias = "FUSE_CAP_EXPORT_SUPPORT")]
     const SUPPORTS_DOT_LOOKUP: bool = true;
 

@@ -2,6 +2,9 @@
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
+use std::hash::BuildHasher;
+use std::hash::Hasher;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::RwLock;
 use std::time::Duration;
@@ -53,6 +56,9 @@ pub(crate) struct Tmpfs {
     /// Found by number alone: there are no keys.
     pub(crate) inodes: InodeTable<(), Node>,
     pub(crate) space: Arc<Space>,
+    /// Of all inodes but the root, whose generation is 0 to the kernel. Numbers of inodes begin anew with
+    /// each mount: by this the kernel tells a file handle of another mount.
+    pub(crate) generation: u64,
     pub(crate) access_times: AccessTimes,
     /// The longest name, in bytes.
     pub(crate) name_max: usize,
@@ -63,10 +69,11 @@ impl Tmpfs {
         let space = Arc::new(space);
         space.take_inode()?;
         let xattrs = Xattrs::new(&space);
-        let root = Node::new(Inode::ROOT, Kind::Directory, root, xattrs, &space);
+        let root = Node::new(Inode::ROOT, 0, Kind::Directory, root, xattrs, &space);
         Ok(Self {
             tree: RwLock::new(Tree::new()),
             inodes: InodeTable::new((), root),
+            generation: random_generation(),
             space,
             access_times: AccessTimes::default(),
             name_max: NAME_MAX,
@@ -85,6 +92,11 @@ impl Tmpfs {
     pub(crate) fn empty_file(&self) -> Kind {
         Kind::File(RwLock::new(Contents::new(&self.space)))
     }
+}
+
+/// The kernel keeps 32 bits of a generation.
+fn random_generation() -> u64 {
+    u64::from(RandomState::new().build_hasher().finish() as u32)
 }
 
 /// Permissions are the kernel's business: the option `default_permissions` is on by default. `flush`,
@@ -130,7 +142,8 @@ impl Operations for Tmpfs {
 
     // ---- tree ------------------------------------------------------------------------------------
 
-    /// NFS servers ask for `.` of any inode, not only of directories.
+    /// File handles lead to `.` of any inode, not only of directories, and to `..` of directories: an inode
+    /// that has a name is found by its number also after the kernel has forgotten it.
     async fn lookup(
         &self,
         parent: Inode,

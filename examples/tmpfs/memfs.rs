@@ -69,8 +69,6 @@ fn shown(attributes: EntryAttributes) -> EntryAttributes {
 }
 
 impl Operations for Memfs {
-    const SUPPORTS_DOT_LOOKUP: bool = false;
-
     fn init(&self, conn: &mut ConnInfo) -> Result<()> {
         conn.unwant(Capabilities::READDIRPLUS);
         Ok(())

@@ -76,7 +76,7 @@ impl Tmpfs {
         self.space.take_inode()?;
         let (_, node) = self
             .inodes
-            .insert(|inode| Node::new(inode, kind, owner, xattrs, &self.space));
+            .insert(|inode| Node::new(inode, self.generation, kind, owner, xattrs, &self.space));
         Ok(node)
     }
 

@@ -40,6 +40,7 @@ const ENTRY_SIZE: u64 = 20;
 /// - It has taken one inode from `space`.
 pub(crate) struct Node {
     pub(crate) inode: Inode,
+    generation: u64,
     pub(crate) kind: Kind,
     metadata: Mutex<Metadata>,
     space: Arc<Space>,
@@ -83,6 +84,7 @@ impl Node {
     /// The caller has taken an inode from `space`.
     pub(crate) fn new(
         inode: Inode,
+        generation: u64,
         kind: Kind,
         owner: Ownership,
         xattrs: Xattrs,
@@ -108,6 +110,7 @@ impl Node {
         };
         Self {
             inode,
+            generation,
             kind,
             metadata: Mutex::new(metadata),
             space: Arc::clone(space),
@@ -163,6 +166,7 @@ impl Node {
         let metadata = self.metadata();
         EntryAttributes {
             ino: self.inode,
+            generation: self.generation,
             mode: metadata.mode,
             nlink: metadata.nlink,
             uid: metadata.uid,

@@ -42,6 +42,10 @@ pub struct EntryAttributes {
     pub stat_ino: Option<u64>,
     /// Tells apart inodes that have the same number one after the other. NFS needs the pair to be
     /// unique for the life of the file system.
+    ///
+    /// File handles that a program has kept may come after the file system was mounted anew. If numbers
+    /// begin anew then, use another generation for each mount. The kernel keeps 32 bits of it, and
+    /// takes the root's to be 0.
     pub generation: u64,
     /// How long the kernel may use the name without asking `lookup` again: exact to the nanosecond, and
     /// for ever with [`Duration::MAX`]. Not used by `getattr` and `setattr`.

@@ -50,6 +50,7 @@ use rustix::mount::UnmountFlags;
 pub(crate) use c_program::CProgram;
 pub(crate) use c_program::require_c_program;
 pub(crate) use client::Client;
+pub(crate) use file_handle::FileId;
 pub(crate) use file_handle::name_to_handle;
 pub(crate) use fusectl::connection_value;
 pub(crate) use fusectl::fusectl;

@@ -7,6 +7,7 @@ mod program;
 
 mod command_line;
 mod current_time;
+mod file_handles;
 mod greet;
 mod hello;
 mod hello_ll_uds;

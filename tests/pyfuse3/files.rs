@@ -23,10 +23,10 @@ use libfuse3::RequestContext;
 use libfuse3::Result;
 
 use crate::common;
+use crate::common::FileId;
 use crate::common::Mounted;
 use crate::common::memfs::Call;
 use crate::common::memfs::MemFs;
-use crate::handles::FileId;
 
 /// Makes the kernel forget the name, and with it the inode.
 fn forget(mounted: &Mounted<MemFs>, parent: Inode, name: &str) {

@@ -11,6 +11,5 @@ mod cache;
 mod rounding;
 // What it does not test.
 mod files;
-mod handles;
 mod life_cycle;
 mod signals;
