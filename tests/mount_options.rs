@@ -430,9 +430,13 @@ fn names_with_commas_and_backslashes_arrive_as_given_or_are_refused_for_others()
 
 /// Source, type and options of what a program mounts whose builder has these options.
 fn mounted_by_program(arguments: &[&str], builders: Option<&str>) -> (String, String, String) {
+    mounted_by("/bin/a program", arguments, builders)
+}
+
+fn mounted_by(name: &str, arguments: &[&str], builders: Option<&str>) -> (String, String, String) {
     let dir = MountDir::new();
     let mountpoint = dir.path().to_str().unwrap();
-    let line = [&["/bin/a program", "-f"], arguments, &[mountpoint]].concat();
+    let line = [&[name, "-f"], arguments, &[mountpoint]].concat();
     let line = CommandLine::parse(line).unwrap();
     let found = thread::scope(|scope| {
         let program = scope.spawn(|| {
@@ -479,6 +483,17 @@ fn options_of_a_programs_builder_count_unless_the_command_line_has_others() {
         "{options}"
     );
     assert!(options.contains("default_permissions"), "{options}");
+
+    let builders = "subtype=theirs";
+    let (_, kind, _) = mounted_by_program(&[], Some(builders));
+    assert_eq!(kind, "fuse.theirs");
+    let (_, kind, _) = mounted_by_program(&["-o", "subtype=given"], Some(builders));
+    assert_eq!(kind, "fuse.given");
+
+    // The name of a program is not a list of options.
+    let (source, kind, options) = mounted_by("/bin/a,ro", &[], None);
+    assert_eq!((&*source, &*kind), ("a,ro", "fuse"));
+    assert!(options.starts_with("rw,"), "{options}");
 
     // A builder that has none of its own.
     let (_, _, options) = mounted_by_program(&["-o", "ro"], None);

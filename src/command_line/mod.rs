@@ -5,6 +5,7 @@ mod remount;
 mod run;
 
 use std::error::Error as StdError;
+use std::ffi::CStr;
 use std::ffi::CString;
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -23,6 +24,11 @@ use crate::raw;
 /// Long options: name, and value if it has one.
 type LongOptions = Vec<(String, Option<OsString>)>;
 
+/// What libfuse is told of the program's name. It makes the name a subtype without escaping it, so that what
+/// is behind a comma would be another option.
+const PROGRAM: &CStr = c"libfuse3::Program";
+const DEFAULT_SUBTYPE: &CStr = c"-osubtype=libfuse3::Program";
+
 /// A command line, in libfuse's parts.
 ///
 /// libfuse itself reads its options (`-o`, `-f`, `-d`, `-s`, `-h`, `-V`). All that is no option is
@@ -36,7 +42,8 @@ pub struct CommandLine {
     pub operands: Vec<OsString>,
     /// The mountpoint, as it was given.
     pub mountpoint: Option<PathBuf>,
-    /// `default_permissions`, and what was given with `-o`.
+    /// `default_permissions`, and what was given with `-o`. The program's name becomes the subtype in
+    /// [`run`](Self::run), if there is no other.
     pub options: MountOptions,
     /// `-f`, or `-d`: stay in the foreground.
     pub foreground: bool,
@@ -94,7 +101,7 @@ impl CommandLine {
         let mut arguments = arguments.into_iter().map(Into::into);
         let program = arguments.next().unwrap_or_else(|| "libfuse3".into());
         let (given, mut operands) = split_operands(arguments)?;
-        let mut line = vec![c_string(program.clone())?];
+        let mut line = vec![PROGRAM.to_owned()];
         for option in given {
             line.push(c_string(option)?);
         }
@@ -108,6 +115,7 @@ impl CommandLine {
                     rest.next()
                         .map(|list| options.extend([OsStr::from_bytes(list.to_bytes())])),
                 ),
+                argument if argument == DEFAULT_SUBTYPE.to_bytes() => {}
                 [b'-', b'o', list @ ..] => options.extend([OsStr::from_bytes(list)]),
                 b"-r" => options.extend(["ro"]),
                 b"--debug" => options.extend(["debug"]),
@@ -231,4 +239,20 @@ fn split_operands(
         }
     }
     Ok((options, operands))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_program_is_no_option() {
+        for program in ["/bin/example", "/bin/a,ro", "libfuse3::Program"] {
+            let line = CommandLine::parse([program, "-osubtype=x", "/mnt"]).unwrap();
+            assert_eq!(line.options.to_string(), "default_permissions,subtype=x");
+            let line = CommandLine::parse([program, "/mnt"]).unwrap();
+            assert_eq!(line.options.to_string(), "default_permissions");
+            assert_eq!(line.program, program);
+        }
+    }
 }
