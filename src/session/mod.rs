@@ -14,6 +14,7 @@ mod run;
 mod spawn;
 
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -276,7 +277,15 @@ impl<O: Operations> Session<O> {
     /// signal, or with status 0 without having run.
     #[doc(alias = "fuse_daemonize")]
     pub fn daemonize(&self) -> Result<(), Error> {
-        let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+        let threads = match std::fs::read_dir("/proc/self/task") {
+            Ok(threads) => threads.count(),
+            // There is no /proc.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 1,
+            Err(error) => {
+                let message = format!("cannot count the threads of the process: {error}");
+                return Err(Error::Daemonize(message));
+            }
+        };
         if threads > 1 {
             return Err(Error::Daemonize(format!(
                 "{threads} threads are running, and would be lost; daemonize before they start"

@@ -262,6 +262,37 @@ fn left_mounted_on_request() {
     crate::process::unmount("fusermount3", &["-u"], mounted.dir.path());
 }
 
+/// libfuse has a copy of the path, which it frees when it unmounts.
+#[cfg(target_env = "gnu")]
+#[test]
+fn session_left_mounted_while_connected_does_not_leak_the_path() {
+    const ROUNDS: usize = 100;
+    common::require_fuse!();
+    if !crate::process::is_started_again() {
+        let test = "run::session_left_mounted_while_connected_does_not_leak_the_path";
+        let status = crate::process::start_again(test).wait();
+        assert!(status.success(), "{status}");
+        return;
+    }
+    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+    let dir = tempfile::tempdir().unwrap();
+    let path = (0..18).fold(dir.path().canonicalize().unwrap(), |path, _| {
+        path.join("x".repeat(200))
+    });
+    fs::create_dir_all(&path).unwrap();
+    let mut used = Vec::new();
+    for _ in 0..ROUNDS {
+        let session = Session::builder(Fs::default()).mount(&path).unwrap();
+        session.close(Unmount::Leave).unwrap();
+        crate::process::unmount("fusermount3", &["-u"], &path);
+        // SAFETY: no preconditions.
+        used.push(unsafe { libc::mallinfo() }.uordblks as usize);
+    }
+    // The allocator keeps pieces at first. Then less than half of what the paths take.
+    let growth = used[ROUNDS - 1].saturating_sub(used[ROUNDS / 2]);
+    assert!(growth < ROUNDS / 2 * path.as_os_str().len() / 2, "{used:?}");
+}
+
 #[test]
 fn left_mounted_though_a_handler_hangs() {
     common::require_fuse!();

@@ -18,6 +18,8 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use self::mountinfo::Device;
 use self::mountinfo::Mount;
@@ -42,6 +44,10 @@ fn unserved() -> MutexGuard<'static, Vec<Device>> {
 
 /// How often unmounting is repeated: a file system may be mounted on many paths, by bind mounts.
 const MAX_UNMOUNTS: usize = 1000;
+
+/// How often starting fusermount3 is tried again while the user may not have another process.
+const HELPER_ATTEMPTS: usize = 10;
+const HELPER_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Where a session is mounted.
 ///
@@ -369,11 +375,22 @@ fn unmount_by_helper(path: &Path) -> Result<(), String> {
     let Some(fusermount) = diagnose::find_fusermount() else {
         return Err("this user may not unmount, and there is no fusermount3".to_owned());
     };
-    // With the standard input of this process: another one would take a descriptor.
-    let status = Command::new(fusermount)
-        .args(["-u", "-q", "-z", "--"])
-        .arg(path)
-        .status();
+    let mut attempts = 0..HELPER_ATTEMPTS;
+    let status = loop {
+        // With the standard input of this process: another one would take a descriptor.
+        let status = Command::new(&fusermount)
+            .args(["-u", "-q", "-z", "--"])
+            .arg(path)
+            .status();
+        // The user has too many processes at the moment.
+        let is_short = status
+            .as_ref()
+            .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        if !is_short || attempts.next().is_none() {
+            break status;
+        }
+        thread::sleep(HELPER_INTERVAL);
+    };
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("fusermount3: {status}")),
