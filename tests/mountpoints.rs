@@ -229,9 +229,9 @@ fn namespaces_of_users() {
     const SCRIPT: &str = r#"
         "$0" -o fsname=mine "$1" &&
         cat "$1/message" &&
-        grep " - fuse mine " /proc/self/mountinfo > /dev/null &&
+        grep " - fuse.hello mine " /proc/self/mountinfo > /dev/null &&
         umount "$1" &&
-        ! grep " - fuse mine " /proc/self/mountinfo
+        ! grep " - fuse.hello mine " /proc/self/mountinfo
     "#;
     namespace::alone(|namespace| {
         if common::find_program("unshare").is_none() {
@@ -439,5 +439,25 @@ fn mount_below_another_file_system_is_reported_as_still_mounted() {
         }
         assert!(common::is_mounted(&path), "it is not");
         rustix::mount::unmount(&path, rustix::mount::UnmountFlags::DETACH).unwrap();
+    });
+}
+
+/// The kernel gives the numbers of a mount and its device to the next one, which root may not look at.
+#[test]
+fn session_that_was_unmounted_leaves_another_users_mount_alone() {
+    namespace::alone(|namespace| {
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        namespace.set_device_mode(0o666);
+        let path = namespace.directory("first", User::Root, 0o755);
+        let session = libfuse3::Session::builder(MemFs::default());
+        let session = session.mount(&path).unwrap();
+        rustix::mount::unmount(&path, rustix::mount::UnmountFlags::empty()).unwrap();
+        let other = namespace.directory("second", User::Nobody, 0o755);
+        run(hello(namespace, User::Nobody).arg(&other));
+        assert!(common::is_mounted(&other));
+        drop(session);
+        assert!(common::is_mounted(&other), "unmounted");
+        assert_says_hello(&other, User::Nobody);
+        unmount(&other, User::Nobody);
     });
 }

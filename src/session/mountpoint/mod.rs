@@ -199,7 +199,7 @@ impl Mountpoint {
                 }
                 // While there is a connection, no other file system has its device number.
                 match raw.is_connected() == Some(true)
-                    || mounts.iter().any(|found| mount.is_same(found))
+                    || mounts.iter().any(|found| mount.is_same(found, &self.path))
                 {
                     true => mounts.into_iter().map(|mount| mount.path).collect(),
                     false => Vec::new(),
@@ -325,12 +325,19 @@ impl Mountpoint {
 }
 
 impl OwnMount {
-    /// Whether this line of the table is the session's mount.
-    fn is_same(&self, found: &Mount) -> bool {
-        let there = mounted_at(&found.path);
-        self.id.is_none_or(|id| id == found.id)
-            // Another file system may be mounted on top of it: that says nothing.
-            && there.is_none_or(|there| there.device != self.device || self.is_at(there))
+    /// Whether this line of the table is the session's mount, although it has no connection. Another
+    /// mount may have got its number, its device and even its path meanwhile.
+    fn is_same(&self, found: &Mount, path: &Path) -> bool {
+        if self.id != Some(found.id) {
+            return false;
+        }
+        match (self.unique_id, mounted_at(&found.path)) {
+            // What is mounted on top of it says nothing.
+            (Some(_), Some(there)) => there.device != self.device || self.is_at(there),
+            // This process may look at its own mount, but not at those of other users.
+            (Some(_), None) => false,
+            (None, _) => found.path == path,
+        }
     }
 
     fn is_at(&self, there: MountedAt) -> bool {
