@@ -206,7 +206,10 @@ impl Mountpoint {
                 }
             }
             None => {
-                let is_there = mounted_at(&self.path).is_none_or(|there| mount.is_at(there));
+                let is_there = match mounted_at(&self.path) {
+                    Some(there) => mount.is_at(there),
+                    None => mount.unique_id.is_none(),
+                };
                 Vec::from_iter(is_there.then(|| self.path.clone()))
             }
         };
