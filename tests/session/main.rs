@@ -10,6 +10,7 @@ mod ends;
 mod fs;
 mod lowlevel_ops;
 mod many;
+mod mutations;
 mod peers;
 mod process;
 mod run;

@@ -273,6 +273,9 @@ fn setxattr(fixed: usize, name: &str, value: &[u8], size: u32) -> Vec<u8> {
     body
 }
 
+/// Whether libfuse may take the name, or some of the value, for something else: unpatched 3.13.0 to 3.14.0.
+const MISTAKES: bool = cfg!(libfuse_since = "3.13") && !cfg!(libfuse_since = "3.15");
+
 #[test]
 fn setxattr_shows_nothing_of_an_earlier_request() {
     let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
@@ -285,14 +288,18 @@ fn setxattr_shows_nothing_of_an_earlier_request() {
         for size in [0, 1, 7, 8, 9, 100, 50_000, 100_000] {
             let value = vec![b'v'; size as usize];
             let body = setxattr(8, name, &value, size);
-            assert_eq!(error_of(&peer, SETXATTR, &body), CALLED);
-            // libfuse 3.13.0 to 3.14.0 mistake the name, and some of the value, for something else.
-            let (_, seen) = ops.values.next();
-            assert_eq!(seen.len(), value.len());
-            assert!(
-                seen.iter().all(|byte| [b'v', 0].contains(byte)),
-                "{name} {size}"
-            );
+            match error_of(&peer, SETXATTR, &body) {
+                CALLED => {
+                    let (_, seen) = ops.values.next();
+                    assert_eq!(seen.len(), value.len());
+                    let is_own = seen.iter().all(|byte| [b'v', 0].contains(byte));
+                    assert!(is_own, "{name} {size}");
+                    assert!(seen == value || MISTAKES, "{name} {size}");
+                }
+                // What it has found is no name.
+                Errno::EINVAL | Errno::ENAMETOOLONG if MISTAKES => (),
+                error => panic!("{error}: {name} {size}"),
+            }
             // One byte more than there is.
             let body = setxattr(8, name, &value, size + 1);
             assert_eq!(error_of(&peer, SETXATTR, &body), Errno::EINVAL);
