@@ -253,7 +253,10 @@ fn fails_below_mount() {
 fn is_interrupted() {
     let mount = Mount::new();
     let news = mount.elsewhere.path().join("news");
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    // A shell has programs in its background ignore the signal.
+    let mut command = Command::new("env");
+    command.arg("--default-signal");
+    command.arg(std::env::current_exe().unwrap());
     command.env(ROLE, "waits").env(MOUNTPOINT, mount.dir.path());
     command
         .env(NEWS, &news)
