@@ -39,8 +39,9 @@ pub struct RequestContext {
     /// these bits, or drop it with
     /// [`Notifier::invalidate_inode`](crate::Notifier::invalidate_inode).
     ///
-    /// The library reads this out of the request. It cannot where a session that C runs has received
-    /// one into a pipe, before libfuse 3.18.3: then it is true wherever it might be.
+    /// The library reads this out of the request. In a session that C runs it cannot where a write was
+    /// received into a pipe, nor, before libfuse 3.18.3, for `open` and `create`: then it is true wherever
+    /// it might be.
     pub kill_suidgid: bool,
     pub(crate) interrupt: InterruptHook,
 }

@@ -181,7 +181,7 @@ pub(super) unsafe extern "C" fn write_buf(
     let bufv = unsafe { &mut *bufv };
     // The kernel says it in any case, and for writes that bypass its cache it does nothing else.
     // SAFETY: guaranteed by the caller, see above.
-    let kill = unsafe { write_kills_suidgid(req, bufv, fi) }.unwrap_or(!from_cache);
+    let kill = unsafe { write_kills_suidgid(bufv) }.unwrap_or(!from_cache);
     // SAFETY: guaranteed by the caller, see above.
     let data = match unsafe { payload(bufv, from_cache) } {
         Ok(data) => data,
@@ -205,19 +205,15 @@ pub(super) unsafe extern "C" fn write_buf(
     };
 }
 
-/// As [`kills_suidgid`], for a write.
+/// Whether a write says that set-user-id bits are to be cleared; `None` if that cannot be seen: in a pipe of
+/// a session that C runs. libfuse 3.18.3 has a member for it, which it does not set for `write_buf`.
 ///
 /// # Safety
 ///
-/// - `req` was given to [`write_buf`] by libfuse, as were `bufv` and `fi`; it has not returned yet.
+/// - `bufv` is what libfuse has given to [`write_buf`], which has not returned yet.
 #[inline]
-unsafe fn write_kills_suidgid(
-    req: fuse_req_t,
-    bufv: &fuse_bufvec,
-    fi: *const fuse_file_info,
-) -> Option<bool> {
-    // SAFETY: guaranteed by the caller, see above.
-    let says = unsafe { kills_suidgid(req, fi) };
+unsafe fn write_kills_suidgid(bufv: &fuse_bufvec) -> Option<bool> {
+    let says = Inbox::current().and_then(Inbox::kills_suidgid);
     let is_in_memory = bufv.buf[0].flags & FUSE_BUF_IS_FD == 0;
     match says {
         None if is_in_memory => {

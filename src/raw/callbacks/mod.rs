@@ -198,8 +198,8 @@ unsafe fn file_bits(fi: *const sys::fuse_file_info) -> u32 {
     unsafe { shim::shim_file_info_get(fi) }
 }
 
-/// Whether a request says that set-user-id bits are to be cleared; `None` if that cannot be seen: in
-/// sessions that C runs, before libfuse 3.18.3.
+/// Whether an `open` or `create` says that set-user-id bits are to be cleared; `None` if that cannot be
+/// seen: in sessions that C runs, before libfuse 3.18.3.
 ///
 /// # Safety
 ///
