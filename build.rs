@@ -2,6 +2,7 @@
 //!
 //! - `cfg(libfuse_since = "3.17")` and its like, from the version of the installed headers, and
 //!   `env!("LIBFUSE_HEADER_VERSION")`, that version; `env!("LIBFUSE_INCLUDE")`, where they are;
+//! - `cfg(libfuse_has = "syncfs")` and its like, from what of [`PROBES`] compiles with them;
 //! - the C shim, `src/raw/shim.c`, compiled and linked;
 //! - `OUT_DIR/shim.rs`, the Rust view of what `wrapper.h` declares.
 //!
@@ -27,9 +28,30 @@ const SINCE: &[(&str, u32)] = &[
     ("3.16", 3_016_000),
     ("3.17", 3_017_000),
     ("3.18", 3_018_000),
-    // The first with `kill_suidgid` in `fuse_file_info`.
-    ("3.18.3", 3_018_003),
-    ("3.19", 3_019_000),
+];
+
+/// What code may ask for that no version number tells: patch releases add it, and development versions
+/// have the number of a release before they have all of its API. Each with C code that compiles only if
+/// the headers declare it. C code asks for `LIBFUSE_HAS_` and the name in upper case.
+const PROBES: &[(&str, &str)] = &[
+    (
+        "kill_suidgid",
+        "unsigned probe(const struct fuse_file_info *fi);
+         unsigned probe(const struct fuse_file_info *fi) { return fi->kill_suidgid; }",
+    ),
+    (
+        "notify_prune",
+        "int (*probe)(struct fuse_session *, fuse_ino_t *, uint32_t) = fuse_lowlevel_notify_prune;",
+    ),
+    (
+        "security_contexts",
+        "void (*probe_reset)(fuse_req_t) = fuse_req_secctx_reset;
+         int (*probe_next)(fuse_req_t, const char **, const char **, uint32_t *) = fuse_req_secctx_next;",
+    ),
+    (
+        "syncfs",
+        "const struct fuse_lowlevel_ops probe = { .syncfs = 0 };",
+    ),
 ];
 
 const SHIM_C: &str = "src/raw/shim.c";
@@ -40,12 +62,15 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=DOCS_RS");
     version_cfgs();
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("shim.rs");
+    declare_values("libfuse_has", PROBES.iter().map(|(name, _)| *name));
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let out = out_dir.join("shim.rs");
     if env::var_os("DOCS_RS").is_some() {
         println!("cargo::rerun-if-changed={PREBUILT_SHIM}");
         fs::copy(PREBUILT_SHIM, out).expect("copying the prebuilt shim declarations to OUT_DIR");
     } else {
-        let c = CFlags::from_libfuse_sys();
+        let mut c = CFlags::from_libfuse_sys();
+        probe(&mut c, &out_dir);
         compile_shim(&c);
         declare_shim(&c, &out);
     }
@@ -62,23 +87,80 @@ fn version_cfgs() {
     let include = fuse3_metadata("INCLUDE");
     println!("cargo::rustc-env=LIBFUSE_INCLUDE={include}");
 
-    let values: Vec<String> = SINCE
-        .iter()
-        .map(|(since, _)| format!("{since:?}"))
-        .collect();
-    println!(
-        "cargo::rustc-check-cfg=cfg(libfuse_since, values({}))",
-        values.join(", ")
-    );
+    declare_values("libfuse_since", SINCE.iter().map(|(since, _)| *since));
     for (since, _) in SINCE.iter().filter(|(_, first)| number >= *first) {
         println!("cargo::rustc-cfg=libfuse_since=\"{since}\"");
     }
 }
 
+/// Tells rustc which values a `cfg` may have.
+fn declare_values<'a>(cfg: &str, values: impl Iterator<Item = &'a str>) {
+    let values: Vec<String> = values.map(|value| format!("{value:?}")).collect();
+    println!(
+        "cargo::rustc-check-cfg=cfg({cfg}, values({}))",
+        values.join(", ")
+    );
+}
+
+/// Turns what of [`PROBES`] the headers declare into `cfg`s and C macros.
+fn probe(c: &mut CFlags, out_dir: &Path) {
+    let file = out_dir.join("probe.c");
+    let compiles = |code: &str| {
+        let source = format!("#include <fuse_lowlevel.h>\n{code}\n");
+        fs::write(&file, source).expect("writing probe.c to OUT_DIR");
+        check_syntax(c, &file)
+    };
+    // If the headers alone do not compile, no probe tells anything.
+    if let Err(reason) = compiles("") {
+        fail(&format!("the headers of libfuse3 cannot be used: {reason}"));
+    }
+    let found: Vec<_> = PROBES
+        .iter()
+        .filter(|(_, code)| compiles(code).is_ok())
+        .map(|(name, _)| *name)
+        .collect();
+    for name in found {
+        println!("cargo::rustc-cfg=libfuse_has={name:?}");
+        c.define.push((
+            format!("LIBFUSE_HAS_{}", name.to_uppercase()),
+            "1".to_owned(),
+        ));
+    }
+}
+
+/// Has the C compiler read a file. The error is a compiler that cannot be run, or what it says.
+fn check_syntax(c: &CFlags, file: &Path) -> Result<(), String> {
+    let compiler = c
+        .build()
+        .try_get_compiler()
+        .map_err(|error| format!("no C compiler is found: {error}"))?;
+    let output = compiler
+        .to_command()
+        .arg("-fsyntax-only")
+        .arg(file)
+        .output()
+        .map_err(|error| {
+            let program = compiler.path().display();
+            format!(
+                "the C compiler `{program}` cannot be run: {error}; install one, or name it in CC"
+            )
+        })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(format!(
+        "the C compiler `{}` fails ({}):\n{}",
+        compiler.path().display(),
+        output.status,
+        words.trim_end()
+    ))
+}
+
 /// How both C compilers, the one of `cc` and the one inside bindgen, have to see libfuse.
 struct CFlags {
     include: Vec<PathBuf>,
-    define: Vec<(&'static str, String)>,
+    define: Vec<(String, String)>,
 }
 
 impl CFlags {
@@ -90,13 +172,27 @@ impl CFlags {
         Self {
             include,
             define: vec![
-                ("FUSE_USE_VERSION", fuse3_metadata("USE_VERSION")),
-                ("_FILE_OFFSET_BITS", "64".to_owned()),
+                ("FUSE_USE_VERSION".to_owned(), fuse3_metadata("USE_VERSION")),
+                ("_FILE_OFFSET_BITS".to_owned(), "64".to_owned()),
                 // The number of DEP_FUSE3_VERSION_NUMBER, patch level included, which FUSE_VERSION
                 // lacks.
-                ("LIBFUSE_VERSION_NUMBER", fuse3_metadata("VERSION_NUMBER")),
+                (
+                    "LIBFUSE_VERSION_NUMBER".to_owned(),
+                    fuse3_metadata("VERSION_NUMBER"),
+                ),
             ],
         }
+    }
+
+    /// The C compiler with these flags.
+    fn build(&self) -> cc::Build {
+        let mut build = cc::Build::new();
+        build.std("gnu11").warnings(true).extra_warnings(true);
+        build.includes(&self.include);
+        for (name, value) in &self.define {
+            build.define(name, value.as_str());
+        }
+        build
     }
 }
 
@@ -104,19 +200,13 @@ impl CFlags {
 fn compile_shim(c: &CFlags) {
     println!("cargo::rerun-if-changed={SHIM_C}");
     println!("cargo::rerun-if-changed={SHIM_H}");
-    let mut build = cc::Build::new();
-    build
-        .file(SHIM_C)
-        .std("gnu11")
-        .warnings(true)
-        .extra_warnings(true);
-    build.includes(&c.include);
-    for (name, value) in &c.define {
-        build.define(name, value.as_str());
-    }
-    if let Err(error) = build.try_compile("libfuse3_shim") {
+    let mut build = c.build();
+    if let Err(error) = build.file(SHIM_C).try_compile("libfuse3_shim") {
+        // cc shows what the compiler says as warnings, which cargo hides for packages of a registry.
+        let reason = check_syntax(c, Path::new(SHIM_C)).err();
         fail(&format!(
-            "{SHIM_C} cannot be compiled, is there a C compiler? {error}"
+            "{SHIM_C} cannot be compiled: {}",
+            reason.unwrap_or_else(|| error.to_string())
         ));
     }
 }

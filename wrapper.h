@@ -2,8 +2,8 @@
  * The C that this crate adds to libfuse: what Rust cannot call or express by itself (va_list,
  * macros, inline functions, bit fields). src/raw/shim.c includes this file, so that the C compiler
  * checks the declarations; build.rs has bindgen read it, so that Rust sees the same ones. Every
- * name begins with `shim_` (constants: `SHIM_`). build.rs defines FUSE_USE_VERSION and
- * _FILE_OFFSET_BITS.
+ * name begins with `shim_` (constants: `SHIM_`). build.rs defines FUSE_USE_VERSION,
+ * _FILE_OFFSET_BITS, LIBFUSE_VERSION_NUMBER, and LIBFUSE_HAS_* for what its PROBES have found.
  */
 #ifndef LIBFUSE3_RS_WRAPPER_H
 #define LIBFUSE3_RS_WRAPPER_H

@@ -241,7 +241,7 @@ pub(crate) enum Operation {
     Statfs {
         inode: Inode,
     },
-    #[cfg(libfuse_since = "3.19")]
+    #[cfg(libfuse_has = "syncfs")]
     Syncfs {
         inode: Inode,
     },
@@ -390,7 +390,7 @@ impl Operation {
             Self::Releasedir { .. } => const { &Kind::new("releasedir") },
             Self::Fsyncdir { .. } => const { &Kind::with_final_enosys("fsyncdir") },
             Self::Statfs { .. } => const { &Kind::new("statfs") },
-            #[cfg(libfuse_since = "3.19")]
+            #[cfg(libfuse_has = "syncfs")]
             Self::Syncfs { .. } => const { &Kind::with_final_enosys("syncfs") },
             Self::Ioctl(_) => const { &Kind::new("ioctl") },
             Self::Poll { .. } => const { &Kind::with_final_enosys("poll") },
@@ -430,7 +430,7 @@ impl Operation {
             | Self::Tmpfile { parent, .. } => [*parent, NONE],
             #[cfg(libfuse_since = "3.18")]
             Self::Statx { inode, .. } => [*inode, NONE],
-            #[cfg(libfuse_since = "3.19")]
+            #[cfg(libfuse_has = "syncfs")]
             Self::Syncfs { inode } => [*inode, NONE],
             Self::Rename {
                 parent, new_parent, ..

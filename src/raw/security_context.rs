@@ -22,7 +22,7 @@ impl InterruptHook {
         let mut contexts = Vec::new();
         let req = self.as_ptr();
         // Nobody has to wait for what cannot be there.
-        if req.is_null() || !cfg!(libfuse_since = "3.19") {
+        if req.is_null() || !cfg!(libfuse_has = "security_contexts") {
             return contexts;
         }
         let _guard = GOING_THROUGH.lock().unwrap_or_else(PoisonError::into_inner);

@@ -117,7 +117,7 @@ int shim_notify_increment_epoch(struct fuse_session *se)
 
 int shim_notify_prune(struct fuse_session *se, fuse_ino_t *inodes, uint32_t count)
 {
-#if LIBFUSE_VERSION_NUMBER >= 3019000
+#ifdef LIBFUSE_HAS_NOTIFY_PRUNE
 	return fuse_lowlevel_notify_prune(se, inodes, count);
 #else
 	(void)se, (void)inodes, (void)count;
@@ -127,7 +127,7 @@ int shim_notify_prune(struct fuse_session *se, fuse_ino_t *inodes, uint32_t coun
 
 void shim_req_secctx_reset(fuse_req_t req)
 {
-#if LIBFUSE_VERSION_NUMBER >= 3019000
+#ifdef LIBFUSE_HAS_SECURITY_CONTEXTS
 	fuse_req_secctx_reset(req);
 #else
 	(void)req;
@@ -136,7 +136,7 @@ void shim_req_secctx_reset(fuse_req_t req)
 
 bool shim_req_secctx_next(fuse_req_t req, const char **name, const char **value, uint32_t *len)
 {
-#if LIBFUSE_VERSION_NUMBER >= 3019000
+#ifdef LIBFUSE_HAS_SECURITY_CONTEXTS
 	return fuse_req_secctx_next(req, name, value, len) == 0;
 #else
 	(void)req, (void)name, (void)value, (void)len;
@@ -149,7 +149,7 @@ uint32_t shim_file_info_get(const struct fuse_file_info *fi)
 	uint32_t bits = (fi->writepage ? SHIM_WRITEPAGE : 0) | (fi->flush ? SHIM_FLUSH : 0) |
 			(fi->flock_release ? SHIM_FLOCK_RELEASE : 0);
 
-#if LIBFUSE_VERSION_NUMBER >= 3018003
+#ifdef LIBFUSE_HAS_KILL_SUIDGID
 	bits |= fi->kill_suidgid ? SHIM_KILL_SUIDGID : 0;
 #endif
 	return bits;

@@ -24,7 +24,7 @@ pub(crate) fn libfuse_version() -> String {
 /// Whether this libfuse tells which requests have to clear set-user-id bits: the loaded one may be an
 /// older one of the same minor version.
 pub(super) fn tells_kill_suidgid() -> bool {
-    cfg!(libfuse_since = "3.18.3") && parse(&libfuse_version()) >= Some((3, 18, 3))
+    cfg!(libfuse_has = "kill_suidgid") && parse(&libfuse_version()) >= Some((3, 18, 3))
 }
 
 /// Refuses a libfuse whose structures differ from those of the headers, or that is older.

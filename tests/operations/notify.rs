@@ -462,7 +462,7 @@ fn pruned_inodes_are_forgotten_unless_they_are_in_use() {
     let mounted = common::mount(fs);
     fill_cache(&mounted);
     let opened = File::open(mounted.join("dir")).unwrap();
-    let expected = ok_or_enosys(cfg!(libfuse_since = "3.19"), &mounted, 45);
+    let expected = ok_or_enosys(cfg!(libfuse_has = "notify_prune"), &mounted, 45);
     let notifier = mounted.notifier();
     let prune = || block_on(notifier.prune(&[Inode(2), Inode(3), Inode(999)]));
     assert_eq!(prune(), expected);

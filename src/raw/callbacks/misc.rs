@@ -64,7 +64,7 @@ pub(super) unsafe extern "C" fn statfs(req: fuse_req_t, ino: fuse_ino_t) {
 /// # Safety
 ///
 /// - Called by libfuse, which gives `req` away.
-#[cfg(libfuse_since = "3.19")]
+#[cfg(libfuse_has = "syncfs")]
 pub(super) unsafe extern "C" fn syncfs(req: fuse_req_t, ino: fuse_ino_t) {
     // SAFETY: guaranteed by the caller, see above.
     unsafe { deliver(req, Operation::Syncfs { inode: Inode(ino) }) };

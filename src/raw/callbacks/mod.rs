@@ -93,7 +93,7 @@ pub(super) fn operations() -> sys::fuse_lowlevel_ops {
         fsyncdir: Some(dir::fsyncdir),
         // misc
         statfs: Some(misc::statfs),
-        #[cfg(libfuse_since = "3.19")]
+        #[cfg(libfuse_has = "syncfs")]
         syncfs: Some(misc::syncfs),
         ioctl: Some(misc::ioctl),
         poll: Some(misc::poll),

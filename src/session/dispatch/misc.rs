@@ -25,7 +25,7 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(by_default(result, StatvfsData::default));
     }
 
-    #[cfg(libfuse_since = "3.19")]
+    #[cfg(libfuse_has = "syncfs")]
     pub(super) async fn syncfs(self, request: Request, inode: Inode) {
         let result = self.operations.syncfs(inode, request.context()).await;
         let _ = request.answer(result);

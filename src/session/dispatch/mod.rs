@@ -221,7 +221,7 @@ fn call<O: Operations>(
         Operation::Fsyncdir { dir, datasync } => start!(fsyncdir(dir, datasync)),
         // misc
         Operation::Statfs { inode } => start!(statfs(inode)),
-        #[cfg(libfuse_since = "3.19")]
+        #[cfg(libfuse_has = "syncfs")]
         Operation::Syncfs { inode } => start!(syncfs(inode)),
         Operation::Ioctl(ioctl) => start!(ioctl(ioctl)),
         Operation::Poll {
