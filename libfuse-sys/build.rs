@@ -37,14 +37,29 @@ const LIBC_INTEGERS: &[&str] = &["dev_t", "gid_t", "mode_t", "off_t", "pid_t", "
 /// Structs that come from the `libc` crate.
 const LIBC_STRUCTS: &[&str] = &["flock", "iovec", "stat", "statvfs", "statx"];
 
-/// What to install, by package manager.
-const PACKAGES: &[&str] = &[
-    "  apt-get install libfuse3-dev fuse3 pkg-config libclang-dev      (Debian, Ubuntu)",
-    "  dnf install fuse3-devel fuse3 pkgconf-pkg-config clang-devel    (Fedora, RHEL)",
-    "  pacman -S fuse3 pkgconf clang                                   (Arch)",
-    "  zypper install fuse3-devel fuse3 pkgconf-pkg-config clang-devel (openSUSE)",
-    "  apk add fuse3-dev fuse3 pkgconf clang-dev                       (Alpine)",
+/// What installs all that is needed, by the distribution and its like: `ID` and `ID_LIKE` in os-release.
+const PACKAGES: &[(&[&str], &str)] = &[
+    (
+        &["debian", "ubuntu"],
+        "apt-get install libfuse3-dev fuse3 pkg-config libclang-dev gcc libc6-dev",
+    ),
+    (
+        &["fedora", "rhel", "centos"],
+        "dnf install fuse3-devel fuse3 pkgconf-pkg-config clang-devel gcc",
+    ),
+    (&["arch"], "pacman -S fuse3 pkgconf clang gcc"),
+    (
+        &["suse", "opensuse"],
+        "zypper install fuse3-devel fuse3 pkgconf-pkg-config clang-devel gcc",
+    ),
+    (
+        &["alpine"],
+        "apk add fuse3-dev fuse3 pkgconf clang-dev build-base",
+    ),
 ];
+
+/// Where a system tells which distribution it is.
+const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
 /// What the build needs to know about a libfuse3.
 struct Libfuse {
@@ -237,13 +252,32 @@ fn version_number(version: &str) -> u32 {
     next() * 1_000_000 + next() * 1_000 + next()
 }
 
+/// What to install on a system with this os-release; all that there is where that is unknown.
+fn how_to_install(os_release: &str) -> Vec<String> {
+    let ids: Vec<&str> = os_release
+        .lines()
+        .filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")))
+        .flat_map(|ids| ids.trim_matches(['"', '\'']).split_ascii_whitespace())
+        .collect();
+    let fits = |names: &[&str]| names.iter().any(|name| ids.contains(name));
+    if let Some((_, command)) = PACKAGES.iter().find(|(names, _)| fits(names)) {
+        return vec![format!("This installs all that is needed: {command}")];
+    }
+    let each = PACKAGES
+        .iter()
+        .map(|(names, command)| format!("  {command} ({})", names.join(", ")));
+    let headline = "One of these installs all that is needed:".to_owned();
+    std::iter::once(headline).chain(each).collect()
+}
+
 /// Ends the build with one message. cargo fails because of `cargo::error`; with an exit status of
 /// failure it would print all of our output beside it.
 fn fail(reason: &str) -> ! {
-    let help = ["One of these installs all that is needed:"]
+    let os_release = OS_RELEASE
         .iter()
-        .chain(PACKAGES);
-    for line in reason.lines().chain(help.copied()) {
+        .find_map(|path| fs::read_to_string(path).ok());
+    let help = how_to_install(&os_release.unwrap_or_default());
+    for line in reason.lines().chain(help.iter().map(String::as_str)) {
         println!("cargo::error={line}");
     }
     process::exit(0)

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 
 use libfuse3::CommandLine;
 use libfuse3::MountOptions;
@@ -27,17 +26,22 @@ pub(crate) fn name(command_line: &mut CommandLine) {
 /// Takes `size` and `nr_inodes` out of what goes to libfuse. Both are half of the machine's memory
 /// unless given, where an inode counts as a page.
 pub(crate) fn take_space(options: &mut MountOptions) -> Result<Space> {
-    let half = memory()? / 2;
     let pages = |text: &str| parse_size(text)?.checked_next_multiple_of(PAGE);
-    let bytes = take(options, "size", pages)?.unwrap_or(half.next_multiple_of(PAGE));
-    let inodes = take(options, "nr_inodes", parse_size)?.unwrap_or(half / PAGE);
+    let bytes = match take(options, "size", pages)? {
+        Some(bytes) => bytes,
+        None => (memory()? / 2).next_multiple_of(PAGE),
+    };
+    let inodes = match take(options, "nr_inodes", parse_size)? {
+        Some(inodes) => inodes,
+        None => memory()? / 2 / PAGE,
+    };
     Ok(Space::new(bytes, inodes))
 }
 
 /// Takes `mode`, `uid` and `gid` of the root directory. It belongs to whoever runs the program and is
 /// open to everybody, like `/tmp`, unless they say otherwise.
 pub(crate) fn take_root(options: &mut MountOptions) -> Result<Ownership> {
-    let process = fs::metadata("/proc/self")?;
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     // The last number means "no change" to chown(2).
     let number = |text: &str| text.parse().ok().filter(|id| *id != u32::MAX);
     let mode = |text: &str| {
@@ -47,8 +51,8 @@ pub(crate) fn take_root(options: &mut MountOptions) -> Result<Ownership> {
     };
     Ok(Ownership {
         mode: libc::S_IFDIR | take(options, "mode", mode)?.unwrap_or(0o1777),
-        uid: take(options, "uid", number)?.unwrap_or(process.uid()),
-        gid: take(options, "gid", number)?.unwrap_or(process.gid()),
+        uid: take(options, "uid", number)?.unwrap_or(uid.as_raw()),
+        gid: take(options, "gid", number)?.unwrap_or(gid.as_raw()),
     })
 }
 
@@ -83,10 +87,13 @@ fn parse_size(text: &str) -> Option<u64> {
 
 /// The size of the machine's memory in bytes.
 fn memory() -> Result<u64> {
-    let text = fs::read_to_string("/proc/meminfo")?;
+    let path = "/proc/meminfo";
+    let text = fs::read_to_string(path).map_err(|error| {
+        format!("cannot read the size of the memory from {path}: {error}; mount /proc, or give size and nr_inodes")
+    })?;
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kibibytes = total.and_then(|total| total.trim().strip_suffix(" kB"));
-    let kibibytes = kibibytes.ok_or("/proc/meminfo does not tell MemTotal")?;
+    let kibibytes = kibibytes.ok_or_else(|| format!("no MemTotal in {path}"))?;
     Ok(kibibytes.parse::<u64>()? * 1024)
 }
 

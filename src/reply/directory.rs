@@ -17,6 +17,9 @@ use crate::wire::Dirents;
 /// Longest name that the kernel takes (`FUSE_NAME_MAX`), in bytes.
 const NAME_MAX: usize = 1024;
 
+/// How many bytes of a bad name the log line has.
+const SHOWN: usize = 256;
+
 /// Where [`readdir`](crate::Operations::readdir) puts the entries of a directory.
 ///
 /// ```
@@ -34,7 +37,7 @@ const NAME_MAX: usize = 1024;
 pub struct ReaddirToken {
     dirents: Dirents,
     full: bool,
-    mistake: Option<&'static str>,
+    mistake: Option<String>,
     /// Lookup counts of entries that are sent without attributes, where the bytes do not show them.
     uncounted: Vec<Forget>,
 }
@@ -65,7 +68,8 @@ impl ReaddirToken {
     /// kernel looks up when it needs to; its lookup count does not grow.
     ///
     /// A name that is empty, longer than 1024 bytes, or has a slash or a NUL in it, and a `next_id`
-    /// of 0, are mistakes: the caller of `readdir` gets `EIO`, and a log line names the mistake.
+    /// of 0, are mistakes: the caller of `readdir` gets `EIO`, and a log line names the entry and
+    /// the mistake.
     #[doc(alias = "fuse_add_direntry_plus")]
     #[doc(alias = "fuse_add_direntry")]
     #[doc(alias = "readdir_reply")]
@@ -87,12 +91,17 @@ impl ReaddirToken {
     #[cold]
     fn refuse(&mut self, name: &[u8]) {
         self.full = true;
-        self.mistake.get_or_insert(match name {
-            [] => "an entry without a name",
-            _ if name.len() > NAME_MAX => "an entry with too long a name",
-            _ if name.contains(&b'/') => "an entry with a slash in its name",
-            _ if name.contains(&0) => "an entry with a NUL in its name",
-            _ => "an entry with 0 for what follows it",
+        let mistake = match name {
+            [] => "empty name",
+            _ if name.len() > NAME_MAX => "name longer than 1024 bytes",
+            _ if name.contains(&b'/') => "slash in the name",
+            _ if name.contains(&0) => "NUL in the name",
+            _ => "next_id is 0",
+        };
+        self.mistake.get_or_insert_with(|| {
+            let shown = &name[..name.len().min(SHOWN)];
+            let more = if name.len() > SHOWN { "..." } else { "" };
+            format!("entry \"{}{more}\": {mistake}", shown.escape_ascii())
         });
     }
 
@@ -150,7 +159,7 @@ impl fmt::Debug for ReaddirToken {
 impl Reply for &ReaddirToken {
     #[inline]
     fn send(&mut self, request: RawRequest, info: &RequestInfo) -> Result<()> {
-        match self.mistake {
+        match &self.mistake {
             Some(mistake) => refuse(request, info, mistake),
             None => request.reply_buf(self.dirents.bytes()),
         }

@@ -178,3 +178,34 @@ fn root_without_the_capability() {
         assert_says(&message, &["SYS_ADMIN"]);
     });
 }
+
+#[test]
+fn mount_in_user_namespace_without_map_or_mount_namespace_names_what_is_missing() {
+    alone(|namespace| {
+        as_usual(namespace);
+        let unshare = |options: &[&str], program: &Command| {
+            let mut command = Command::new("unshare");
+            command.args(options).arg(program.get_program());
+            command.args(program.get_args());
+            command
+        };
+        let works = unshare(&["--user", "--map-root-user"], &Command::new("true")).output();
+        if !works.is_ok_and(|output| output.status.success()) {
+            common::skip("no user namespaces, or no unshare(1)");
+            return;
+        }
+        let dir = namespace.directory("dir", User::Root, 0o755);
+        for (options, why) in [
+            (&["--user"][..], "no map of user ids"),
+            (
+                &["--user", "--map-root-user"],
+                "the mount namespace does not belong to this user namespace",
+            ),
+        ] {
+            let mut command = unshare(options, &namespace.hello(User::Root));
+            let message = namespace.refusal(&mut command, &dir);
+            assert_says(&message, &[why, "`unshare --map-root-user --mount`"]);
+            assert!(!message.contains("chmod"), "{message}");
+        }
+    });
+}

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
+use std::process::Command;
 
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
@@ -14,9 +15,12 @@ use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
 use crate::common;
+use crate::common::MountDir;
 use crate::posix;
 use crate::program::Program;
 use crate::set_id;
+use crate::program::failure;
+use crate::program::path_of;
 
 #[test]
 fn tmpfs_is_a_posix_file_system() {
@@ -200,4 +204,28 @@ fn set_id_bits_in_tmpfs_after_a_change_are_those_of_other_file_systems() {
         wrong.join("\n")
     );
     tmpfs.unmount();
+
+#[test]
+fn tmpfs_without_proc_names_the_file_and_the_options_that_do_without() {
+    common::require!(is_root());
+    let dir = MountDir::new();
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c"])
+        .arg("mount -t tmpfs none /proc && exec \"$0\" -f \"$1\"")
+        .arg(path_of("tmpfs"))
+        .arg(dir.path());
+    let message = failure(&mut command);
+    for part in ["/proc/meminfo", "No such file", "size and nr_inodes"] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+}
+
+/// Says so if not.
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        common::skip("not root");
+    }
+    is_root
 }

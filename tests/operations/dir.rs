@@ -668,12 +668,12 @@ fn a_listing_is_kept_if_asked_for() {
 fn an_entry_that_cannot_be_is_refused() {
     require_fuse!();
     for (name, next_id, words) in [
-        (&b"a/b"[..], 1, "slash"),
-        (b"/", 1, "slash"),
-        (b"a\0b", 1, "NUL"),
-        (b"", 1, "without a name"),
-        (&[b'n'; 1025], 1, "too long"),
-        (b"name", 0, "0 for what follows"),
+        (&b"a/b"[..], 1, "entry \"a/b\": slash in the name"),
+        (b"/", 1, "entry \"/\": slash in the name"),
+        (b"a\0\xff\n", 1, r#"entry "a\x00\xff\n": NUL in the name"#),
+        (b"", 1, "entry \"\": empty name"),
+        (&[b'n'; 1025], 1, "nnn...\": name longer than 1024 bytes"),
+        (b"name", 0, "entry \"name\": next_id is 0"),
     ] {
         let mut fs = Scripted::new();
         answer!(

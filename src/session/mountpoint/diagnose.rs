@@ -29,8 +29,10 @@ pub(super) fn explain(libfuse: String, path: &Path, options: &MountOptions) -> S
     let advice = match sys::geteuid() {
         0 => device_advice()
             .or_else(root_advice)
+            .or_else(|| namespace_advice(&libfuse))
             .or_else(|| helper_advice(options).filter(|_| options.get("auto_unmount").is_some())),
         user => device_advice()
+            .or_else(|| namespace_advice(&libfuse))
             .or_else(|| user_advice(user, path, options))
             .or_else(|| helper_advice(options)),
     };
@@ -82,6 +84,24 @@ fn root_advice() -> Option<String> {
     let capabilities = u64::from_str_radix(capabilities.trim(), 16).ok()?;
     (capabilities & CAP_SYS_ADMIN == 0)
         .then(|| "root may not mount here: give the container the capability SYS_ADMIN".to_owned())
+}
+
+/// In a user namespace the kernel lets only its root mount, and only in a mount namespace that belongs to
+/// it; fusermount3 has no privileges of the root outside.
+fn namespace_advice(libfuse: &str) -> Option<String> {
+    let map = fs::read_to_string("/proc/self/uid_map").ok()?;
+    let mut first = map.split_ascii_whitespace();
+    let why = match [first.next(), first.next(), first.next()] {
+        // All user ids: no namespace but the first.
+        [_, Some("0"), Some("4294967295")] => return None,
+        [None, ..] => "this user namespace has no map of user ids",
+        _ if !libfuse.contains("Operation not permitted") => return None,
+        _ if sys::geteuid() != 0 => "this user namespace lets only its root mount",
+        _ => "the mount namespace does not belong to this user namespace",
+    };
+    Some(format!(
+        "{why}: make one with a map and a mount namespace, as `unshare --map-root-user --mount` does"
+    ))
 }
 
 /// What fusermount3 does not know, but libfuse hands on to it.
