@@ -4,6 +4,7 @@
 //! mkdir /tmp/hello
 //! cargo run --example hello_ll -- /tmp/hello
 //! cat /tmp/hello/hello                # Hello World!
+//! getfattr -n hello_ll_getxattr_name /tmp/hello/hello
 //! fusermount3 -u /tmp/hello
 //! ```
 //!
@@ -15,6 +16,7 @@ use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use libfuse3::XattrFlags;
 use libfuse3::{Data, EntryAttributes, Errno, FileInfo, FileRef, Inode, OpenFlags, Operations};
 use libfuse3::{Program, ROOT_INODE, ReaddirToken, RequestContext as Ctx, Result, Session};
 
@@ -87,6 +89,35 @@ impl Operations for HelloLl {
     async fn read(&self, _: FileRef, offset: u64, size: usize, _: &Ctx) -> Result<Data> {
         let start = TEXT.len().min(offset as usize);
         Ok(TEXT[start..TEXT.len().min(start + size)].into())
+    }
+
+    /// Three attributes, each for one operation: nothing is stored.
+    async fn setxattr(
+        &self,
+        _: Inode,
+        name: &OsStr,
+        value: &[u8],
+        _: XattrFlags,
+        _: &Ctx,
+    ) -> Result<()> {
+        match value {
+            b"hello_ll_setxattr_value" if name == "hello_ll_setxattr_name" => Ok(()),
+            _ => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    async fn getxattr(&self, _: Inode, name: &OsStr, _: &Ctx) -> Result<Vec<u8>> {
+        match name == "hello_ll_getxattr_name" {
+            true => Ok(b"hello_ll_getxattr_value".to_vec()),
+            false => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    async fn removexattr(&self, _: Inode, name: &OsStr, _: &Ctx) -> Result<()> {
+        match name == "hello_ll_removexattr_name" {
+            true => Ok(()),
+            false => Err(Errno::EOPNOTSUPP),
+        }
     }
 }
 

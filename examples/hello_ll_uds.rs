@@ -4,8 +4,9 @@
 //! cargo run --example hello_ll_uds
 //! ```
 //!
-//! It waits at `/tmp/libfuse-hello-ll.sock`, or at the path that it is given, for a client that speaks the kernel's protocol, answers its
-//! requests, and ends when the client hangs up. Nothing is mounted, and no privileges are needed.
+//! It waits at `/tmp/libfuse-hello-ll.sock`, or at the path of `--socket=PATH`, for a client that speaks the kernel's
+//! protocol, answers its requests, and ends when the client hangs up. Nothing is mounted, and no privileges are
+//! needed.
 
 #![forbid(unsafe_code)]
 
@@ -14,12 +15,14 @@
 mod hello_ll;
 
 use std::error::Error;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use async_signal::{Signal, Signals};
@@ -32,7 +35,8 @@ use hello_ll::HelloLl;
 const SOCKET: &str = "/tmp/libfuse-hello-ll.sock";
 const HELP: &str = "    -h   --help            print help
     -V   --version         print version
-    -d   -o debug          enable debug output (implies -f)";
+    -d   -o debug          enable debug output (implies -f)
+    --socket=PATH          where to wait for a client";
 
 /// Waits for one client. As in C, this is reported on standard output.
 fn accept(path: &Path) -> Option<UnixStream> {
@@ -74,12 +78,22 @@ fn accept(path: &Path) -> Option<UnixStream> {
     }
 }
 
+/// Takes the last `--socket=PATH` out of the arguments.
+fn take_socket(arguments: &mut Vec<OsString>) -> Option<PathBuf> {
+    let given = arguments.extract_if(.., |argument| argument.as_bytes().starts_with(b"--socket="));
+    let last = given.last()?;
+    let path = last.as_bytes().strip_prefix(b"--socket=")?;
+    Some(OsStr::from_bytes(path).into())
+}
+
 /// Whether the client has hung up, and no signal has ended it before.
 fn run() -> Result<bool, Box<dyn Error>> {
-    let line = CommandLine::parse(std::env::args_os())?;
+    let mut arguments = std::env::args_os().collect();
+    let socket = take_socket(&mut arguments);
+    let line = CommandLine::parse(arguments)?;
     if line.show_help {
         println!(
-            "usage: {} [options] [{SOCKET}]\n\n{HELP}",
+            "usage: {} [options]\n\n{HELP} ({SOCKET})",
             line.program.display()
         );
         return Ok(true);
@@ -92,7 +106,12 @@ fn run() -> Result<bool, Box<dyn Error>> {
         return Err(format!("{operand:?} is one operand too many").into());
     }
     // libfuse's one takes a mountpoint, and does nothing with it.
-    let path = line.mountpoint.unwrap_or_else(|| SOCKET.into());
+    if let Some(operand) = line.mountpoint {
+        return Err(
+            format!("{operand:?} is no option: nothing is mounted; use --socket=PATH").into(),
+        );
+    }
+    let path = socket.unwrap_or_else(|| SOCKET.into());
     let Some(client) = accept(&path) else {
         return Ok(false);
     };

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! With `--no-notify` the old name stays for 30 seconds. With `--only-expire` the kernel is told to
-//! look it up again, instead of to drop it; that needs libfuse 3.13 and Linux 6.2.
+//! look it up again, instead of to drop it; that needs libfuse 3.13 and Linux 6.2. With `--inc-epoch` it
+//! is told to look up every name again; that needs libfuse 3.18 and Linux 6.16.
 
 #![forbid(unsafe_code)]
 
@@ -40,7 +41,15 @@ struct TimeAsName {
     /// How often the kernel has been told of the file.
     lookups: AtomicU64,
     timeout: Duration,
-    only_expire: bool,
+    way: Way,
+}
+
+/// How the kernel is told that the name is gone.
+#[derive(Clone, Copy)]
+enum Way {
+    Invalidate,
+    Expire,
+    IncrementEpoch,
 }
 
 fn current_name() -> String {
@@ -97,9 +106,10 @@ impl Operations for TimeAsName {
 
 impl Changing for TimeAsName {
     fn needs_libfuse(&self) -> &'static str {
-        match self.only_expire {
-            true => "3.13",
-            false => "3.10",
+        match self.way {
+            Way::Invalidate => "3.10",
+            Way::Expire => "3.13",
+            Way::IncrementEpoch => "3.18",
         }
     }
 
@@ -114,12 +124,13 @@ impl Changing for TimeAsName {
             return Ok(());
         };
         let old = OsStr::new(&old);
-        let (what, result) = match self.only_expire {
-            true => ("expire_entry", notifier.expire_entry(ROOT_INODE, old).await),
-            false => {
+        let (what, result) = match self.way {
+            Way::Invalidate => {
                 let result = notifier.invalidate_entry(ROOT_INODE, old, None).await;
                 ("invalidate_entry", result)
             }
+            Way::Expire => ("expire_entry", notifier.expire_entry(ROOT_INODE, old).await),
+            Way::IncrementEpoch => ("increment_epoch", notifier.increment_epoch().await),
         };
         ignore_forgotten(what, result)
     }
@@ -129,15 +140,23 @@ fn main() -> ExitCode {
     let about = "The time of day, as a name that the kernel is told to forget.";
     let program = Program::new("MOUNTPOINT", about)
         .option("--timeout=SECS", "how long the kernel may cache (5)")
-        .option("--only-expire", "expire the name instead of dropping it");
+        .option("--only-expire", "expire the name instead of dropping it")
+        .option("--inc-epoch", "have all names looked up again instead");
     current_time::run(program, |line| {
         let timeout = number(line, "timeout", 5.0)?;
+        let mut is_given = |name| line.take_long_option(name).is_some();
+        let way = match (is_given("only-expire"), is_given("inc-epoch")) {
+            (false, false) => Way::Invalidate,
+            (true, false) => Way::Expire,
+            (false, true) => Way::IncrementEpoch,
+            (true, true) => return Err("--only-expire and --inc-epoch exclude each other".into()),
+        };
         Ok(TimeAsName {
             name: Mutex::new(current_name()),
             lookups: AtomicU64::new(0),
             timeout: Duration::try_from_secs_f64(timeout)
                 .map_err(|error| format!("--timeout={timeout}: {error}"))?,
-            only_expire: line.take_long_option("only-expire").is_some(),
+            way,
         })
     })
 }

@@ -11,6 +11,9 @@
 //! fusermount3 -u /tmp/time
 //! ```
 //!
+//! In the foreground it prints `prune sent` for each notification, and `prune complete` when the kernel has
+//! forgotten the file.
+//!
 //! That needs libfuse 3.19 and Linux 6.18; with an older libfuse it says so and ends. With `--no-notify`,
 //! which any will do for, it is three times the same: the kernel forgets a file by itself only where it
 //! needs the memory, or is told so by somebody else (`mount -o remount /tmp/time`).
@@ -38,7 +41,10 @@ impl Changing for CurrentTime {
         let Some(notifier) = notifier.filter(|_| self.is_known()) else {
             return Ok(());
         };
-        ignore_forgotten("prune", notifier.prune(&[FILE]).await)
+        self.prune_begins();
+        let result = notifier.prune(&[FILE]).await;
+        self.prune_was_sent(result.is_ok());
+        ignore_forgotten("prune", result)
     }
 }
 

@@ -1,6 +1,8 @@
 //! A file system with one file, `current_time`, that the kernel may cache for ever.
 
 use std::ffi::OsStr;
+use std::io;
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
@@ -24,6 +26,22 @@ pub(crate) struct CurrentTime {
     lookups: AtomicU64,
     /// Whether it takes the time whenever the kernel has forgotten the file.
     takes_time_when_forgotten: bool,
+    prune: Mutex<Prune>,
+}
+
+/// How far a prune is. The `forget` may come before the notification returns.
+#[derive(Debug, Default, PartialEq)]
+enum Prune {
+    #[default]
+    None,
+    Begun,
+    ForgottenBeforeSent,
+    Sent,
+}
+
+/// Says something to whoever looks at standard output.
+fn say(words: &str) {
+    drop(writeln!(io::stdout(), "{words}"));
 }
 
 impl CurrentTime {
@@ -32,6 +50,7 @@ impl CurrentTime {
             contents: Mutex::default(),
             lookups: AtomicU64::new(0),
             takes_time_when_forgotten: false,
+            prune: Mutex::default(),
         };
         this.update();
         this
@@ -47,6 +66,37 @@ impl CurrentTime {
 
     pub(crate) fn is_known(&self) -> bool {
         self.lookups.load(Ordering::SeqCst) > 0
+    }
+
+    pub(crate) fn prune_begins(&self) {
+        *self.prune.lock().unwrap_or_else(PoisonError::into_inner) = Prune::Begun;
+    }
+
+    pub(crate) fn prune_was_sent(&self, sent: bool) {
+        let mut prune = self.prune.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent {
+            say("prune sent");
+        }
+        *prune = match *prune {
+            Prune::Begun if sent => Prune::Sent,
+            Prune::ForgottenBeforeSent if sent => {
+                say("prune complete");
+                Prune::None
+            }
+            _ => Prune::None,
+        };
+    }
+
+    fn was_forgotten(&self) {
+        let mut prune = self.prune.lock().unwrap_or_else(PoisonError::into_inner);
+        *prune = match *prune {
+            Prune::Begun | Prune::ForgottenBeforeSent => Prune::ForgottenBeforeSent,
+            Prune::Sent => {
+                say("prune complete");
+                Prune::None
+            }
+            Prune::None => Prune::None,
+        };
     }
 
     /// Takes the time. Returns the new contents if the kernel knows of the file.
@@ -92,6 +142,7 @@ impl Operations for CurrentTime {
         let known = self.lookups.fetch_sub(nlookup, Ordering::SeqCst);
         if self.takes_time_when_forgotten && nlookup > 0 && known == nlookup {
             self.update();
+            self.was_forgotten();
         }
     }
 

@@ -111,6 +111,18 @@ impl Operations for Memfs {
         }
     }
 
+    async fn mknod(
+        &self,
+        parent: Inode,
+        name: &OsStr,
+        mode: u32,
+        rdev: u64,
+        _ctx: &RequestContext,
+    ) -> Result<EntryAttributes> {
+        let made = self.0.mknod(parent, name, mode, rdev, &root()).await;
+        made.map(shown)
+    }
+
     async fn mkdir(
         &self,
         parent: Inode,

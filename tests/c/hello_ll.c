@@ -103,12 +103,42 @@ static void read_file(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offse
 	fuse_reply_buf(req, text + start, size < length - start ? size : length - start);
 }
 
+static void set_attribute(fuse_req_t req, fuse_ino_t inode, const char *name, const char *value,
+			  size_t size, int flags)
+{
+	static const char expected[] = "hello_ll_setxattr_value";
+	int known = strcmp(name, "hello_ll_setxattr_name") == 0 && size == strlen(expected) &&
+		    memcmp(value, expected, size) == 0;
+
+	fuse_reply_err(req, known ? 0 : ENOTSUP);
+}
+
+static void get_attribute(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size)
+{
+	static const char value[] = "hello_ll_getxattr_value";
+
+	if (strcmp(name, "hello_ll_getxattr_name") != 0)
+		fuse_reply_err(req, ENOTSUP);
+	else if (size == 0)
+		fuse_reply_xattr(req, strlen(value));
+	else
+		fuse_reply_buf(req, value, strlen(value));
+}
+
+static void remove_attribute(fuse_req_t req, fuse_ino_t inode, const char *name)
+{
+	fuse_reply_err(req, strcmp(name, "hello_ll_removexattr_name") == 0 ? 0 : ENOTSUP);
+}
+
 static const struct fuse_lowlevel_ops operations = {
 	.lookup = lookup,
 	.getattr = getattr,
 	.readdir = readdir,
 	.open = open_file,
 	.read = read_file,
+	.setxattr = set_attribute,
+	.getxattr = get_attribute,
+	.removexattr = remove_attribute,
 };
 
 static int loop(struct fuse_session *se, const struct fuse_cmdline_opts *opts)

@@ -9,6 +9,7 @@ use rustix::mount::MountFlags;
 
 use crate::common;
 use crate::common::MountDir;
+use crate::program;
 use crate::program::Program;
 use crate::program::failure;
 use crate::program::path_of;
@@ -100,12 +101,75 @@ fn current_time_stays_when_the_kernel_is_not_told() {
     }
 }
 
+fn kernel_has_epochs() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map(|part| part.trim().parse().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(16))
+}
+
+#[test]
+fn invalidate_path_shows_both_files_change_only_if_the_kernel_is_told() {
+    common::require_fuse!();
+    for (no_notify, changes) in [(None, true), (Some("--no-notify"), false)] {
+        let arguments = ["--update-interval=1"].into_iter().chain(no_notify);
+        let program = Program::start("invalidate_path", arguments);
+        assert_eq!(
+            libfuse3::listdir(program.path()).unwrap(),
+            ["current_time", "growing"]
+        );
+        let (time, growing) = (program.join("current_time"), program.join("growing"));
+        let stats = [&time, &growing].map(|path| fs::metadata(path).unwrap());
+        assert_eq!(stats.map(|stat| stat.mode()), [libc::S_IFREG | 0o444; 2]);
+        let seen = || {
+            let time = fs::read_to_string(&time).unwrap();
+            assert_is_the_time(&time);
+            let contents = fs::read_to_string(&growing).unwrap();
+            assert!(contents.bytes().all(|byte| byte == b'x'), "{contents}");
+            (time, fs::metadata(&growing).unwrap().len())
+        };
+        let first = seen();
+        if changes {
+            assert!(common::wait_until(common::PATIENCE, || {
+                let (time, size) = seen();
+                time != first.0 && size > first.1
+            }));
+        } else {
+            for _ in 0..3 {
+                wait_for_the_next_second();
+                assert_eq!(seen(), first);
+            }
+        }
+        program.unmount();
+    }
+}
+
+#[test]
+fn notify_inval_entry_refuses_two_ways_at_once() {
+    let mountpoint = tempfile::tempdir().unwrap();
+    let mut command = Command::new(path_of("notify_inval_entry"));
+    command
+        .args(["--only-expire", "--inc-epoch"])
+        .arg(mountpoint.path());
+    let message = failure(&mut command);
+    assert!(message.contains("exclude each other"), "{message}");
+}
+
 #[test]
 fn a_name_that_was_invalidated_or_expired_is_gone() {
     common::require_fuse!();
-    for mode in [None, Some("--only-expire")] {
-        if mode.is_some() && *libfuse3::libfuse_version() < *"3.13" {
-            assert_needs("notify_inval_entry", mode, "3.13");
+    for (mode, libfuse) in [
+        (None, "3.10"),
+        (Some("--only-expire"), "3.13"),
+        (Some("--inc-epoch"), "3.18"),
+    ] {
+        if *libfuse3::libfuse_version() < *libfuse {
+            assert_needs("notify_inval_entry", mode, libfuse);
+            continue;
+        }
+        if mode == Some("--inc-epoch") && !kernel_has_epochs() {
+            common::skip("--inc-epoch: the kernel is older than Linux 6.16");
             continue;
         }
         let arguments = ["--update-interval=1", "--timeout=1000"];
@@ -166,13 +230,19 @@ fn a_file_that_is_pruned_changes() {
     if *libfuse3::libfuse_version() < *"3.19" {
         return assert_needs("notify_prune", None, "3.19");
     }
-    let program = Program::start("notify_prune", ["--update-interval=1"]);
+    let mut program = Program::start("notify_prune", ["--update-interval=1"]);
     let file = program.join("current_time");
     let first = fs::read_to_string(&file).unwrap();
     assert_is_the_time(&first);
     let changes = || fs::read_to_string(&file).unwrap() != first;
     assert!(common::wait_until(common::PATIENCE, changes));
-    program.unmount();
+    program::unmount(program.path());
+    assert!(program.join_process().success());
+    let output = program.output();
+    assert!(
+        output.starts_with("prune sent\nprune complete\n"),
+        "{output}"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::process::Output;
 
+use rustix::fs::XattrFlags;
 use rustix::process::Signal;
 
 use crate::common;
@@ -63,8 +64,15 @@ fn sorted_lines(output: &[u8]) -> Vec<String> {
     lines
 }
 
+type Seen = (
+    Vec<String>,
+    Result<String, i32>,
+    [i32; 3],
+    Vec<Result<Vec<u8>, i32>>,
+);
+
 /// Everything that a client sees of it.
-fn use_it(dir: &Path) -> (Vec<String>, Result<String, i32>, [i32; 3]) {
+fn use_it(dir: &Path) -> Seen {
     let mut names: Vec<_> = libfuse3::listdir(dir)
         .unwrap()
         .iter()
@@ -78,7 +86,58 @@ fn use_it(dir: &Path) -> (Vec<String>, Result<String, i32>, [i32; 3]) {
         common::errno(File::options().write(true).open(&hello)),
         common::errno(fs::create_dir(dir.join("directory"))),
     ];
-    (names, contents, errors)
+    (names, contents, errors, use_attributes(dir))
+}
+
+/// What extended attributes a client sees, sets and removes, on the directory and on the file.
+fn use_attributes(dir: &Path) -> Vec<Result<Vec<u8>, i32>> {
+    let mut seen = Vec::new();
+    for path in [dir.to_owned(), dir.join("hello")] {
+        for name in ["hello_ll_getxattr_name", "hello_ll_setxattr_name", "user.x"] {
+            let mut value = [0; 64];
+            let got = rustix::fs::getxattr(&path, name, &mut value);
+            seen.push(got.map(|len| value[..len].to_vec()));
+        }
+        for (name, value) in [
+            ("hello_ll_setxattr_name", "hello_ll_setxattr_value"),
+            ("hello_ll_setxattr_name", "hello_ll_setxattr_valu"),
+            ("hello_ll_getxattr_name", "hello_ll_setxattr_value"),
+        ] {
+            let flags = XattrFlags::empty();
+            let set = rustix::fs::setxattr(&path, name, value.as_bytes(), flags);
+            seen.push(set.map(|()| Vec::new()));
+        }
+        for name in ["hello_ll_removexattr_name", "hello_ll_setxattr_name"] {
+            seen.push(rustix::fs::removexattr(&path, name).map(|()| Vec::new()));
+        }
+    }
+    let errors = |error: rustix::io::Errno| error.raw_os_error();
+    seen.into_iter()
+        .map(|result| result.map_err(errors))
+        .collect()
+}
+
+#[test]
+fn both_have_three_extended_attributes_each_for_one_operation() {
+    let twins = require_twins!();
+    let [c, rust] = twins.each(&[], |program| {
+        let seen = use_attributes(program.path());
+        program.unmount();
+        seen
+    });
+    assert_eq!(c, rust);
+    let refused = Err(libc::EOPNOTSUPP);
+    let each = [
+        Ok(b"hello_ll_getxattr_value".to_vec()),
+        refused.clone(),
+        refused.clone(),
+        Ok(Vec::new()),
+        refused.clone(),
+        refused.clone(),
+        Ok(Vec::new()),
+        refused,
+    ];
+    assert_eq!(rust, [each.clone(), each].concat());
 }
 
 #[test]
