@@ -6,8 +6,8 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
@@ -18,9 +18,9 @@ use crate::common;
 use crate::common::MountDir;
 use crate::posix;
 use crate::program::Program;
-use crate::set_id;
 use crate::program::failure;
 use crate::program::path_of;
+use crate::set_id;
 
 #[test]
 fn tmpfs_is_a_posix_file_system() {
@@ -204,6 +204,7 @@ fn set_id_bits_in_tmpfs_after_a_change_are_those_of_other_file_systems() {
         wrong.join("\n")
     );
     tmpfs.unmount();
+}
 
 #[test]
 fn tmpfs_without_proc_names_the_file_and_the_options_that_do_without() {
