@@ -91,6 +91,11 @@ pub enum Error {
     #[error("receiving requests from the kernel failed: {0}")]
     Receive(Errno),
 
+    /// A thread that receives requests has panicked, outside of any handler, and the session has ended: a
+    /// waker of the program's executor may have panicked, or this library. With the message of the panic.
+    #[error("a thread that receives requests has panicked, and the session has ended: {0}")]
+    ReaderPanicked(String),
+
     /// The process could not be put into the background.
     #[error("cannot go into the background: {0}")]
     Daemonize(String),

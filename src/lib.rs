@@ -50,6 +50,8 @@
 //! cache, or run an executor of its own besides [smol]'s.
 
 #![deny(unsafe_code)]
+// Both panic where the stream is closed.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 // What one is given and returns.
 mod context;
@@ -66,13 +68,16 @@ mod command_line;
 mod conn_info;
 mod error;
 mod inode_table;
+mod logging;
 mod mount_options;
 mod notify;
+mod panics;
 mod raw;
 mod sd_notify;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod util;
+mod wakers;
 mod wire;
 
 pub use command_line::CommandLine;

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -32,6 +33,7 @@ use crate::StatxMask;
 use crate::WriteBuf;
 use crate::XattrFlags;
 use crate::raw::Cookie;
+use crate::raw::Interruption;
 use crate::request::Request;
 
 /// A name, without an allocation if it is of a usual length. No longer than that: it is moved more than
@@ -298,6 +300,8 @@ pub(crate) enum Message {
     Forget(ForgetList),
     /// Cached data that were asked for.
     Retrieved(Cookie, Result<Bytes>),
+    /// A request was interrupted; what waits for that is still to be woken.
+    Interrupted(Arc<Interruption>),
 }
 
 /// What the requests of one operation have in common.

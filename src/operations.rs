@@ -36,6 +36,7 @@ use crate::StatxFlags;
 use crate::StatxMask;
 use crate::WriteBuf;
 use crate::XattrFlags;
+use crate::logging;
 
 /// The body of every method that is not implemented.
 fn not_implemented<T: Send>() -> impl Future<Output = Result<T>> + Send {
@@ -178,7 +179,7 @@ pub trait Operations: Send + Sync + 'static {
     /// The request for it does not queue up behind them. But the kernel holds it back while it looks
     /// up a name in the root itself, or lists or changes the root.
     fn stacktrace(&self, report: &InFlightReport) {
-        log::error!("{report}");
+        logging::error!("{report}");
     }
 
     // ---- inode -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ use crate::Errno;
 use crate::Inode;
 use crate::RequestContext;
 use crate::Result;
+use crate::logging;
 use crate::message::Kind;
 use crate::message::Operation;
 use crate::raw::RawRequest;
@@ -93,7 +94,7 @@ impl Request {
     /// Whether somebody wants to see each request and its answer.
     #[inline]
     pub(crate) fn is_traced(&self) -> bool {
-        log::log_enabled!(log::Level::Trace) || self.0.session().is_debugging()
+        logging::is_enabled(module_path!(), log::Level::Trace) || self.0.session().is_debugging()
     }
 
     /// Shows what is asked for.
@@ -132,7 +133,7 @@ impl RequestInfo {
     fn warn_of_refusal(&self, errno: Errno) {
         // The caller was interrupted, or everybody is gone.
         if ![Errno::ENOENT, Errno::ENODEV].contains(&errno) {
-            log::warn!("{self}: the kernel refuses the answer: {errno}");
+            logging::warn!("{self}: the kernel refuses the answer: {errno}");
         }
     }
 

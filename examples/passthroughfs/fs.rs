@@ -265,6 +265,10 @@ impl Passthrough {
             match node.and_then(|node| node.backing(&file, ctx)) {
                 Ok(backing) => file.set_backing(backing),
                 // Then it asks for reads and writes.
+                #[expect(
+                    clippy::disallowed_macros,
+                    reason = "this is a program, with its own logger"
+                )]
                 Err(errno) => log::debug!("inode {inode} without passthrough: {errno}"),
             }
         }

@@ -11,6 +11,7 @@ use crate::Operations;
 use crate::Session;
 use crate::SessionBuilder;
 use crate::Unmount;
+use crate::logging;
 use crate::raw;
 use crate::sd_notify;
 use crate::session::Phase;
@@ -62,7 +63,7 @@ pub(super) fn run<O: Operations>(
 /// The program works as well if the service manager does not get to know.
 fn notify(state: &str) {
     if let Err(error) = sd_notify(state) {
-        log::warn!("cannot tell the service manager {state:?}: {error}");
+        logging::warn!("cannot tell the service manager {state:?}: {error}");
     }
 }
 

@@ -9,6 +9,7 @@ pub use self::capabilities::Capabilities;
 use self::capabilities::SERVED;
 use crate::Errno;
 use crate::Result;
+use crate::logging;
 
 /// What the kernel said in INIT, and the answer to it.
 ///
@@ -87,7 +88,7 @@ impl ConnInfo {
     fn refuse(&mut self, what: impl fmt::Display) -> Result<()> {
         let (major, minor) = self.protocol();
         let libfuse = crate::libfuse_version();
-        log::error!(
+        logging::error!(
             "the kernel (protocol {major}.{minor}), or libfuse {libfuse}, does not offer {what}"
         );
         self.refused = Some(what.to_string());

@@ -24,6 +24,7 @@ use self::threads::Threads;
 use crate::Errno;
 use crate::Inode;
 use crate::Result;
+use crate::logging;
 use crate::raw::RawSession;
 
 /// Tells the kernel about changes that did not come through the mount, so that it drops or changes
@@ -159,7 +160,7 @@ impl Notifier {
         let entry = match NamedEntry::new(parent, name) {
             Ok(entry) => entry,
             Err(errno) => {
-                return log::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
+                return logging::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
             }
         };
         let entry = QueuedEntry {

@@ -10,6 +10,7 @@ use super::entry::NamedEntry;
 use super::threads::Threads;
 use crate::Errno;
 use crate::Inode;
+use crate::logging;
 use crate::raw::RawSession;
 
 /// What has been taken and not yet sent.
@@ -37,7 +38,7 @@ impl QueuedEntry {
             Errno::ENOENT if self.ignore_enoent => {}
             _ => {
                 let NamedEntry { parent, name } = self.entry;
-                log::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
+                logging::warn!("cannot invalidate {name:?} in inode {parent}: {errno}");
             }
         }
     }

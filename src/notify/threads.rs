@@ -3,6 +3,8 @@
 //! They are the session's own. On a pool that handlers use, too, blocked notifications could take
 //! all threads, and the handlers that the kernel waits for would find none.
 
+use crate::logging;
+use crate::panics::catch;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Condvar;
@@ -48,7 +50,7 @@ impl Threads {
             let this = Arc::clone(self);
             let name = "fuse-notify".to_owned();
             if let Err(error) = thread::Builder::new().name(name).spawn(move || this.work()) {
-                log::error!("cannot start a thread for notifications: {error}");
+                logging::error!("cannot start a thread for notifications: {error}");
                 let mut state = self.lock();
                 state.threads -= 1;
                 if state.threads == 0 {
@@ -65,7 +67,8 @@ impl Threads {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                job();
+                // A panic, of a waker for example, must not make this thread one less.
+                drop(catch(job));
                 state = self.lock();
                 continue;
             }

@@ -17,6 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::ptr;
 
 use super::sys::check;
+use crate::logging;
 
 /// How long fusermount3 may take to exit, in milliseconds.
 const PATIENCE: c_int = 2000;
@@ -38,7 +39,7 @@ pub(super) fn watch<R>(mount: impl FnOnce() -> R) -> (R, Option<AutoUnmount>) {
     let result = mount();
     let found = before.and_then(|before| find(&before));
     let found = found.inspect_err(|error| {
-        ::log::warn!("programs that are started from here on keep fusermount3 alive: {error}");
+        logging::warn!("programs that are started from here on keep fusermount3 alive: {error}");
     });
     (result, found.ok())
 }

@@ -18,6 +18,7 @@ use crate::Capabilities;
 use crate::Errno;
 use crate::RequestContext;
 use crate::Result;
+use crate::logging;
 
 /// `struct fuse_backing_map` (linux/fuse.h).
 #[repr(C)]
@@ -166,7 +167,7 @@ impl Drop for BackingFile {
         if let Err(error) = check(result as isize)
             && session.is_connected() != Some(false)
         {
-            log::warn!("backing file {id} stays open until the end of the mount: {error}");
+            logging::warn!("backing file {id} stays open until the end of the mount: {error}");
         }
     }
 }

@@ -32,6 +32,7 @@ use super::log;
 use super::session::RawSession;
 use crate::Capabilities;
 use crate::ConnInfo;
+use crate::logging;
 use crate::wire;
 use crate::wire::Opcode;
 use crate::wire::empty_batch_forget;
@@ -96,7 +97,7 @@ impl RawSession {
                 Ok(clone) => list.push(clone),
                 // Of no consequence but for speed.
                 Err(why) => {
-                    ::log::debug!("{} readers have a descriptor: {why}", 1 + list.len());
+                    logging::debug!("{} readers have a descriptor: {why}", 1 + list.len());
                     break;
                 }
             }

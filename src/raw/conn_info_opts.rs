@@ -11,6 +11,7 @@ use super::conn_info;
 use super::init_repair::UNKNOWN_TO_LIBFUSE;
 use super::log;
 use crate::ConnInfo;
+use crate::logging;
 
 /// libfuse's structure, which is opaque.
 ///
@@ -60,7 +61,7 @@ impl RawConnInfoOpts {
         if asked.time_gran != info.time_gran {
             info.set_time_granularity(asked.time_granularity())
                 .inspect_err(|_| {
-                    ::log::error!("time_gran={} is no power of ten", asked.time_gran);
+                    logging::error!("time_gran={} is no power of ten", asked.time_gran);
                 })?;
         }
         // Those that libfuse wants by itself stay as they were.

@@ -3,8 +3,6 @@
 //!
 //! Their requests come on C's threads, or on readers of ours once C has us run the session.
 
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -29,7 +27,9 @@ use crate::LowlevelOps;
 use crate::Operations;
 use crate::Result;
 use crate::Session;
+use crate::logging;
 use crate::message::Message;
+use crate::panics::catch;
 
 /// Who works on the requests that come on C's threads.
 pub(crate) trait ForeignLoop: Send + Sync {
@@ -59,27 +59,25 @@ impl Foreign {
         self.of.get().and_then(Weak::upgrade)
     }
 
-    /// Dropping a message answers its request; so does a panic on the way, of a logger for example, which
-    /// must not unwind into C.
+    /// Dropping a message answers its request; so does a panic on the way, of a waker for example, which must
+    /// not unwind into C.
     pub(super) fn message(&self, message: Message) {
         let work = || match self.get() {
             Some(foreign) => foreign.message(message),
             None => drop(message),
         };
-        drop(catch_unwind(AssertUnwindSafe(work)));
+        drop(catch(work));
     }
 
     /// Goes on with INIT. There is nobody to be told of an error but libfuse, which refuses INIT if more
     /// is wanted than the kernel has.
     pub(super) fn init(&self, info: &mut ConnInfo, result: Result<()>) -> Result<()> {
         let work = || result.and_then(|()| self.get().map_or(Ok(()), |foreign| foreign.init()));
-        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Errno::EIO));
+        let result = catch(work).unwrap_or(Err(Errno::EIO));
         if let Err(errno) = result {
             let missing = !info.capable.bits();
             info.want |= Capabilities::from_bits_retain(missing & missing.wrapping_neg());
-            drop(catch_unwind(|| {
-                log::error!("the file system's init failed, and so does the session: {errno}");
-            }));
+            logging::error!("the file system's init failed, and so does the session: {errno}");
         }
         result
     }
@@ -140,7 +138,7 @@ impl RawSession {
             return; // DESTROY: whoever runs the session sees that it has ended.
         }
         if let Some(of) = foreign.get() {
-            drop(catch_unwind(AssertUnwindSafe(|| of.destroy())));
+            drop(catch(|| of.destroy()));
         }
     }
 

@@ -20,12 +20,16 @@ use libfuse_sys::fuse_req_interrupt_func;
 use libfuse_sys::fuse_req_interrupted;
 use libfuse_sys::fuse_req_t;
 
+use super::inbox::Inbox;
 use crate::Errno;
 use crate::Result;
+use crate::message::Message;
+use crate::panics::catch;
+use crate::wakers::wake_after;
 
 /// What a request's handler and libfuse share about its interruption.
-#[derive(Default)]
-struct Interruption {
+#[derive(Debug, Default)]
+pub(crate) struct Interruption {
     happened: AtomicBool,
     event: Event,
     /// If the request is queued, or has been, when somebody began to wait for this: where to say so, and by
@@ -34,7 +38,7 @@ struct Interruption {
 }
 
 /// The tickets of queued requests that were interrupted.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Interrupted {
     is_some: AtomicBool,
     tickets: Mutex<Vec<u64>>,
@@ -59,6 +63,13 @@ impl Interrupted {
     pub(crate) fn take(&self) -> Vec<u64> {
         self.is_some.store(false, Ordering::Release);
         mem::take(&mut *self.tickets())
+    }
+}
+
+impl Interruption {
+    /// Wakes what waits for it.
+    pub(crate) fn wake(&self) {
+        wake_after(|| self.event.notify(usize::MAX));
     }
 }
 
@@ -174,25 +185,29 @@ impl InterruptHook {
     }
 }
 
-/// Called by libfuse with the request's lock held: it may only tell, not act.
+/// Called by libfuse with the request's lock held, which the reply takes. A handler that an executor polls
+/// inside of `wake` may reply there; so the reader wakes it when libfuse has returned. On a thread of C's
+/// nothing is called after libfuse has returned. There handlers wait on a thread of ours, whose waker does
+/// not poll.
 ///
 /// # Safety
 ///
-/// - `data` is what `register` has given to libfuse.
+/// - `data` is what `register` has given to libfuse, and has not taken back.
 unsafe extern "C" fn on_interrupt(_req: fuse_req_t, data: *mut c_void) {
-    // SAFETY: `register` gave libfuse the address of an `Interruption` that outlives the
+    // SAFETY: `register` gave libfuse the address of an `Interruption` in an Arc, which outlives the
     // registration.
-    let interruption = unsafe { &*data.cast::<Interruption>() };
+    unsafe { Arc::increment_strong_count(data.cast::<Interruption>()) };
+    // SAFETY: the count has just been raised for this one.
+    let interruption = unsafe { Arc::from_raw(data.cast::<Interruption>()) };
     // A request may be interrupted more than once.
     if !interruption.happened.swap(true, Ordering::AcqRel)
         && let Some((interrupted, ticket)) = &interruption.queued
     {
         interrupted.add(*ticket);
     }
-    // A waker that panics must not unwind into C.
-    drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(
-        || {
-            interruption.event.notify(usize::MAX);
-        },
-    )));
+    match Inbox::current().filter(|inbox| inbox.is_empty()) {
+        Some(inbox) => inbox.put(Message::Interrupted(interruption)),
+        // A waker that panics must not unwind into C.
+        None => drop(catch(|| interruption.wake())),
+    }
 }

@@ -33,13 +33,12 @@ pub(super) fn refuse(_: &[CString]) {}
 /// One line, in the log, or else on standard error: the user has asked for something.
 #[cfg(libfuse_since = "3.18")]
 fn complain(line: &str) {
-    use std::io::Write;
+    use crate::logging;
 
-    if log::log_enabled!(log::Level::Warn) {
-        log::warn!("{line}");
+    if logging::is_enabled(module_path!(), log::Level::Warn) {
+        logging::warn!("{line}");
     } else {
-        // Nobody can be told if that fails.
-        drop(writeln!(std::io::stderr(), "libfuse3: {line}"));
+        logging::to_stderr(format_args!("libfuse3: {line}"));
     }
 }
 

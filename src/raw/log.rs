@@ -6,13 +6,14 @@ use std::ffi::CStr;
 use std::ffi::c_char;
 use std::ffi::c_int;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::Once;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 
 use super::shim;
+use crate::logging;
+use crate::panics::catch;
 use libfuse_sys as sys;
 
 thread_local! {
@@ -57,9 +58,7 @@ fn told_program(level: log::Level, message: &str) -> bool {
     let Some(func) = func.clone() else {
         return false;
     };
-    drop(std::panic::catch_unwind(AssertUnwindSafe(|| {
-        func(level, message);
-    })));
+    drop(catch(|| func(level, message)));
     true
 }
 
@@ -68,12 +67,12 @@ fn told_program(level: log::Level, message: &str) -> bool {
 #[cold]
 pub(crate) fn request_line(is_debugging: bool, line: fmt::Arguments<'_>) {
     const TARGET: &str = "libfuse3::request";
-    if log::log_enabled!(target: TARGET, log::Level::Trace) {
-        log::trace!(target: TARGET, "{line}");
+    if logging::is_enabled(TARGET, log::Level::Trace) {
+        logging::trace!(target: TARGET, "{line}");
     } else if is_debugging {
         let line = line.to_string();
         if !told_program(log::Level::Debug, &line) {
-            eprintln!("{line}");
+            logging::to_stderr(format_args!("{line}"));
         }
     }
 }
@@ -107,8 +106,7 @@ pub(super) fn one_line(messages: &str) -> String {
 unsafe extern "C" fn receive(level: c_int, message: *const c_char) {
     // SAFETY: guaranteed by the caller, see above.
     let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    // A logger of the user's that panics must not unwind into C.
-    drop(std::panic::catch_unwind(|| handle(level, &message)));
+    handle(level, &message);
 }
 
 fn handle(level: c_int, message: &str) {
@@ -137,11 +135,11 @@ fn handle(level: c_int, message: &str) {
     if told_program(level, message) {
         return;
     }
-    if log::log_enabled!(target: "libfuse", level) {
-        log::log!(target: "libfuse", level, "{message}");
+    if logging::is_enabled("libfuse", level) {
+        logging::write_line!(target: "libfuse", level, "{message}");
     } else if level == log::Level::Debug || log::max_level() == log::LevelFilter::Off {
         // The option `debug` asks to see these lines, logger or not; and without any logger libfuse
         // would have written its complaints here.
-        eprintln!("{message}");
+        logging::to_stderr(format_args!("{message}"));
     }
 }

@@ -62,6 +62,7 @@ pub(crate) use foreign::lowlevel_ops;
 pub(crate) use handler::Handler;
 pub(crate) use interrupt::InterruptHook;
 pub(crate) use interrupt::Interrupted;
+pub(crate) use interrupt::Interruption;
 pub(crate) use lend::Lender;
 pub(crate) use lend::Lent;
 pub(crate) use log::request_line;

@@ -23,6 +23,7 @@ use super::bufvec;
 use super::sys::check;
 use crate::Errno;
 use crate::Result;
+use crate::logging;
 
 /// How many unused pipes a reader keeps: the kernel has a limit for all pipes of a user.
 const SPARE_PIPES: usize = 4;
@@ -137,7 +138,7 @@ impl PipePool {
         let pipe = match pipe {
             Ok(pipe) => pipe,
             Err(error) => {
-                log::debug!("no pipe for {len} bytes: {error}");
+                logging::debug!("no pipe for {len} bytes: {error}");
                 // SAFETY: guaranteed by the caller, see above.
                 let bytes = unsafe { bufvec::copy_out(source) }?;
                 return Ok(Payload::Copied(Vec::from(bytes).into()));

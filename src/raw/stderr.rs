@@ -11,6 +11,8 @@ use std::os::fd::AsRawFd;
 use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
 
+use crate::logging;
+
 /// Runs `f`, which must not panic, and returns, along with its result, what was written to standard
 /// error meanwhile.
 ///
@@ -53,7 +55,7 @@ impl Redirection {
             .and_then(|()| self.written.rewind())
             .and_then(|()| self.written.read_to_end(&mut bytes));
         if let Err(error) = result {
-            ::log::warn!("cannot read what was written to standard error: {error}");
+            logging::warn!("cannot read what was written to standard error: {error}");
         }
         String::from_utf8_lossy(&bytes).into_owned()
     }

@@ -12,6 +12,8 @@ use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
 use std::sync::OnceLock;
 
+use crate::logging;
+
 pub(super) fn check(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
@@ -46,13 +48,13 @@ pub(super) fn close_but_keep_number(fd: RawFd) {
     }
     let disconnected = match disconnected_descriptor() {
         Ok(disconnected) => disconnected.as_raw_fd(),
-        Err(error) => return log::error!("cannot close descriptor {fd}: {error}"),
+        Err(error) => return logging::error!("cannot close descriptor {fd}: {error}"),
     };
     // SAFETY: both are open, and `fd` is a descriptor of the session, which is no longer used.
     let result = unsafe { libc::dup3(disconnected, fd, libc::O_CLOEXEC) };
     if let Err(error) = check(result as isize) {
         // The limit has been lowered below the number. libfuse closes it when it destroys the session.
-        log::debug!("descriptor {fd} stays open: {error}");
+        logging::debug!("descriptor {fd} stays open: {error}");
     }
 }
 

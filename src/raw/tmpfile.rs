@@ -12,6 +12,7 @@ use libfuse_sys::FUSE_BUF_IS_FD;
 use libfuse_sys::fuse_buf;
 
 use super::callbacks;
+use crate::logging;
 use crate::wire;
 use crate::wire::IN_HEADER;
 use crate::wire::Opcode;
@@ -55,7 +56,7 @@ unsafe fn change_opcode(request: &fuse_buf) {
     if !name.is_some_and(|name| name.starts_with(NAME.to_bytes_with_nul())) {
         return;
     }
-    log::debug!("libfuse is shown TMPFILE as CREATE of the name `/`");
+    logging::debug!("libfuse is shown TMPFILE as CREATE of the name `/`");
     let create = (Opcode::Create as u32).to_ne_bytes();
     // SAFETY: the message is longer than its header, as just checked.
     let opcode = unsafe { request.mem.cast::<u8>().add(OPCODE) };

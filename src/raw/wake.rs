@@ -17,6 +17,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
+use crate::logging;
+
 /// The reader threads of one session.
 ///
 /// # Invariants
@@ -123,7 +125,9 @@ fn signal() -> Option<c_int> {
             .rev()
             .find(|signal| install(*signal));
         if signal.is_none() {
-            log::warn!("no real-time signal is free: sessions end with their next request only");
+            logging::warn!(
+                "no real-time signal is free: sessions end with their next request only"
+            );
         }
         signal
     })

@@ -28,6 +28,7 @@ use crate::FileInfo;
 use crate::Inode;
 use crate::Result;
 use crate::StatvfsData;
+use crate::logging;
 use crate::raw::RawRequest;
 use crate::request::RequestInfo;
 use crate::wire;
@@ -42,7 +43,7 @@ pub(crate) trait Reply: fmt::Debug {
 /// Answers `EIO` for a mistake of the file system's, and says which.
 #[cold]
 fn refuse(request: RawRequest, info: &RequestInfo, why: impl fmt::Display) -> Result<()> {
-    log::error!("{info}: {why}: answered with EIO");
+    logging::error!("{info}: {why}: answered with EIO");
     // Whether or not the kernel takes the error: it has taken nothing of what the handler returned.
     request.reply_err(Errno::EIO).and(Err(Errno::EIO))
 }

@@ -11,6 +11,7 @@ use event_listener::Event;
 
 use super::Flag;
 use crate::raw::ReaderThreads;
+use crate::wakers::wake_after;
 
 /// What has made a session end: the first of what did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl Stop {
 
     pub(super) fn request(&self, cause: Cause) {
         if self.requested.set((cause, Instant::now())).is_ok() {
-            self.event.notify(usize::MAX);
+            wake_after(|| self.event.notify(usize::MAX));
             self.readers.wake();
         }
     }

@@ -5,8 +5,6 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -17,7 +15,6 @@ use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
-use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -31,11 +28,15 @@ use super::queue::Queue;
 use crate::Errno;
 use crate::Inode;
 use crate::Operations;
+use crate::logging;
 use crate::message::ForgetList;
+use crate::panics::Panicked;
+use crate::panics::catch;
 use crate::raw::Handler;
 use crate::raw::Interrupted;
 use crate::request::Request;
 use crate::request::RequestInfo;
+use crate::wakers::wake_after;
 
 /// The waiting handlers of a session, and the requests that wait for one of them to end.
 #[repr(C)]
@@ -257,7 +258,8 @@ pub(super) fn queue<O: Operations>(shared: &Hold<O>, request: Request) -> Option
     interrupt.watch_queued(&in_flight.interrupted, ticket);
     state.queue.push(ticket, request);
     in_flight.queued.store(state.queue.len(), Ordering::Release);
-    in_flight.was_queued.notify(usize::MAX);
+    drop(state);
+    wake_after(|| in_flight.was_queued.notify(usize::MAX));
     None
 }
 
@@ -309,16 +311,16 @@ fn poll(future: &mut Handler, info: RequestInfo, cx: &mut Context<'_>) -> Poll<(
 
 /// Calls what runs a handler, from where [`current_inodes`] tells what it is about.
 #[inline]
-fn catch_panics<R>(info: RequestInfo, run: impl FnOnce() -> R) -> thread::Result<R> {
+fn catch_panics<R>(info: RequestInfo, run: impl FnOnce() -> R) -> Result<R, Panicked> {
     let outer = CURRENT.replace(info.inodes);
-    let result = catch_unwind(AssertUnwindSafe(run));
+    let result = catch(run);
     CURRENT.set(outer);
     result
 }
 
 /// Drops a handler, which answers its request if it has not done so. What it drops may panic.
 fn drop_handler(future: Handler, info: RequestInfo) {
-    let result = catch_unwind(AssertUnwindSafe(|| drop(future)));
+    let result = catch(|| drop(future));
     if result.is_err() {
         log_panic_of_drop(info);
     }
@@ -326,12 +328,12 @@ fn drop_handler(future: Handler, info: RequestInfo) {
 
 #[cold]
 fn log_panic(info: RequestInfo) {
-    log::error!("{info}: the handler panicked: answered with EIO");
+    logging::error!("{info}: the handler panicked: answered with EIO");
 }
 
 #[cold]
 fn log_panic_of_drop(info: RequestInfo) {
-    log::error!("{info}: the handler panicked when it was dropped");
+    logging::error!("{info}: the handler panicked when it was dropped");
 }
 
 /// A handler on the executor.
@@ -368,7 +370,7 @@ impl<O: Operations> Drop for Waiter<O> {
             task.detach();
         }
         start_queued(&self.shared);
-        in_flight.ended.notify(usize::MAX);
+        wake_after(|| in_flight.ended.notify(usize::MAX));
     }
 }
 
@@ -378,7 +380,7 @@ fn wait<O: Operations>(shared: &Hold<O>, info: RequestInfo, future: Handler) {
         let mut state = in_flight.lock();
         if state.closed {
             drop(state);
-            log::warn!("{info}: the session has ended meanwhile: answered with EIO");
+            logging::warn!("{info}: the session has ended meanwhile: answered with EIO");
             drop_handler(future, info);
             return;
         }
@@ -400,7 +402,8 @@ fn wait<O: Operations>(shared: &Hold<O>, info: RequestInfo, future: Handler) {
         ticket,
         shared: shared.clone(),
     };
-    let task = shared.executor.spawn(waiter);
+    // The executor has a lock while it wakes.
+    let task = wake_after(|| shared.executor.spawn(waiter));
     let mut state = in_flight.lock();
     match state.waiting.get_mut(&ticket) {
         Some(waiting) => waiting.task = Some(task),

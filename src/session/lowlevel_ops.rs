@@ -37,7 +37,9 @@ use crate::MountOptions;
 use crate::Notifier;
 use crate::Operations;
 use crate::Result;
+use crate::logging;
 use crate::message::Message;
+use crate::panics::dispose;
 use crate::raw;
 use crate::raw::ForeignLoop;
 use crate::raw::RawSession;
@@ -197,7 +199,7 @@ impl<O: Operations> LowlevelOps<O> {
         self.exported.stop();
         let raw = self.raw();
         if block_until(Instant::now() + GRACE, unused(raw)).is_none() {
-            log::warn!("a request, a notification or a read of a file is still under way");
+            logging::warn!("a request, a notification or a read of a file is still under way");
         }
     }
 
@@ -227,7 +229,9 @@ impl<O: Operations> Drop for LowlevelOps<O> {
         }
         self.exported.stop();
         if raw.is_needed_by_c() {
-            log::error!("freed before fuse_session_destroy: the memory that libfuse uses is kept");
+            logging::error!(
+                "freed before fuse_session_destroy: the memory that libfuse uses is kept"
+            );
             mem::forget(Arc::clone(raw));
         }
     }
@@ -266,7 +270,7 @@ impl<O: Operations> Exported<O> {
         shared.stop.request(Cause::Terminated);
         let own = self.executor().as_ref().map(|own| own.thread.thread().id());
         if own == Some(thread::current().id()) {
-            return log::error!("a handler cannot wait for the end of its own session");
+            return logging::error!("a handler cannot wait for the end of its own session");
         }
         let _stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
         smol::future::block_on(shared.finish());
@@ -274,7 +278,7 @@ impl<O: Operations> Exported<O> {
         if let Some(Executor { thread, running }) = executor {
             drop(running);
             // It has no panics: those of handlers are caught.
-            drop(thread.join());
+            drop(thread.join().map_err(dispose));
         }
     }
 }
@@ -285,7 +289,7 @@ impl<O: Operations> ForeignLoop for Exported<O> {
             return Ok(());
         }
         self.start_executor().map_err(|error| {
-            log::error!("cannot start a thread for handlers: {error}");
+            logging::error!("cannot start a thread for handlers: {error}");
             Errno::from(error)
         })
     }
@@ -301,7 +305,7 @@ impl<O: Operations> ForeignLoop for Exported<O> {
         self.stop();
         let raw = &self.hold.raw;
         if block_until(Instant::now() + GRACE, unused(raw)).is_none() {
-            log::warn!(
+            logging::warn!(
                 "fuse_session_destroy waits for a request, a notification or a read of a file"
             );
             smol::future::block_on(unused(raw));

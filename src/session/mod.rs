@@ -50,6 +50,7 @@ use crate::Error;
 use crate::MountOptions;
 use crate::Notifier;
 use crate::Operations;
+use crate::logging;
 use crate::message::Message;
 use crate::raw;
 use crate::raw::BusyPoll;
@@ -386,7 +387,7 @@ impl<O: Operations> Prepared<O> {
 impl<O: Operations> Drop for Session<O> {
     fn drop(&mut self) {
         if let Err(error) = self.close_now(Unmount::Yes) {
-            log::error!("{error}");
+            logging::error!("{error}");
         }
     }
 }

@@ -6,7 +6,6 @@
 use std::future::Future;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::panic::catch_unwind;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -21,6 +20,8 @@ use std::time::Instant;
 
 use smol::Timer;
 
+use crate::panics::catch;
+
 /// Starts the reactor, once for the process.
 pub(super) fn start() -> io::Result<()> {
     static STARTED: OnceLock<()> = OnceLock::new();
@@ -29,7 +30,7 @@ pub(super) fn start() -> io::Result<()> {
     }
     can_start()?;
     // Another thread may take what was there just now.
-    catch_unwind(|| {
+    catch(|| {
         let timer = pin!(Timer::after(Duration::from_secs(60)));
         let _pending = timer.poll(&mut Context::from_waker(Waker::noop()));
     })

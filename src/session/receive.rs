@@ -14,15 +14,20 @@ use futures::future::select;
 
 use super::Hold;
 use super::Shared;
+use super::Unmount;
 use super::dispatch::dispatch;
 use super::handle::Cause;
 use crate::Errno;
+use crate::Error;
 use crate::Operations;
 use crate::Result;
+use crate::panics::Panicked;
+use crate::panics::catch;
 use crate::raw::Lender;
+use crate::wakers::wake_after;
 
 /// How a reader came to its end.
-pub(super) type ReaderEnd = Result<()>;
+pub(super) type ReaderEnd = Result<(), Error>;
 
 /// Starts a reader, which tells `ended` how it went.
 pub(super) fn spawn<O: Operations>(
@@ -34,21 +39,39 @@ pub(super) fn spawn<O: Operations>(
     thread::Builder::new()
         .name(format!("fuse-reader-{index}"))
         .spawn(move || {
-            let lender = Lender::new(shared);
-            let shared = Hold::of_reader(&lender);
-            let result = receive_all(&shared, index);
-            // Whatever has ended this reader ends the session; the other readers leave, too.
-            shared.stop.request(Cause::ReaderEnded);
-            shared.raw.retrievals.end();
-            shared.mountpoint.look(&shared.raw);
+            let end = catch(|| {
+                let lender = Lender::new(Arc::clone(&shared));
+                receive_all(&Hold::of_reader(&lender), index)
+            });
+            end_session(&shared);
             drop(shared);
-            drop(lender);
-            // The other side goes away only when nobody wants to know.
-            let _ = ended.try_send(result);
+            let end = match end {
+                Ok(result) => result.map_err(Error::Receive),
+                Err(Panicked(message)) => Err(Error::ReaderPanicked(message)),
+            };
+            // Sending fails only after the session has been dropped. Both wake a waker of the program's.
+            let tell = || {
+                drop(ended.try_send(end));
+                drop(ended);
+            };
+            drop(catch(|| wake_after(tell)));
         })
 }
 
-fn receive_all<O: Operations>(shared: &Hold<O>, index: usize) -> ReaderEnd {
+/// Ends the session because a reader has ended, by whatever: the other readers leave, too.
+///
+/// This wakes wakers of the program's, which may panic. Then nobody may have been told, and the connection
+/// is aborted: no client shall wait for a reader that is gone.
+fn end_session<O: Operations>(shared: &Shared<O>) {
+    let told = catch(|| shared.stop.request(Cause::ReaderEnded));
+    drop(catch(|| shared.raw.retrievals.end()));
+    shared.mountpoint.look(&shared.raw);
+    if told.is_err() {
+        shared.mountpoint.abort(&shared.raw, Unmount::Yes);
+    }
+}
+
+fn receive_all<O: Operations>(shared: &Hold<O>, index: usize) -> Result<()> {
     if index > 0 && shared.raw.has_clones() {
         // The first reader has INIT worked on, and the others' libfuse sessions are told of it then.
         let (initialized, stopped) = (

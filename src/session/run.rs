@@ -2,15 +2,15 @@
 
 use std::future::Future;
 use std::future::pending;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::PoisonError;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use async_channel::Receiver;
-use futures::FutureExt;
 use futures::future::Either;
 use futures::future::select;
 use smol::Timer;
@@ -28,8 +28,13 @@ use super::receive::ReaderEnd;
 use crate::Errno;
 use crate::Error;
 use crate::Operations;
+use crate::logging;
+use crate::panics::Panicked;
+use crate::panics::catch;
+use crate::panics::dispose;
 use crate::raw::RawSession;
 use crate::raw::Signals;
+use crate::wakers::hold_back;
 
 /// How long those who use the session's descriptor, but are no handlers, may take at least: reads of
 /// files, notifications, and whoever has to be freed by an abort.
@@ -83,7 +88,9 @@ impl<O: Operations> Session<O> {
     /// # Errors
     ///
     /// [`Error::Init`] if the file system refused to start, [`Error::Receive`] if requests cannot
-    /// be received any more.
+    /// be received any more, [`Error::ReaderPanicked`] if a thread that received them has panicked.
+    /// [`Error::System`] if no such thread can be started; if only some can, the session does with those,
+    /// and logs a warning.
     #[doc(alias = "fuse_session_loop")]
     #[doc(alias = "main")]
     pub async fn run(&mut self) -> Result<ExitReason, Error> {
@@ -125,14 +132,15 @@ impl<O: Operations> Session<O> {
             let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
             stop_on_drop.0.readers_ended(deadline).await
         };
-        let end = shared.executor.run(with_messages(&shared, running)).await;
-        shared.finish().await;
+        let running = shared.executor.run(with_messages(&shared, running));
+        let end = hold_back(running).await;
+        hold_back(shared.finish()).await;
 
         if let Some(Err(errno)) = shared.raw.init_result() {
             // The kernel takes it for mounted, and whoever uses it would wait for an answer.
             match stop_on_drop.0.close_now(Unmount::Yes) {
                 Err(error @ Error::StillMounted { .. }) => return Err(error),
-                Err(error) => log::error!("{error}"),
+                Err(error) => logging::error!("{error}"),
                 Ok(()) => {}
             }
             return Err(match shared.raw.refused() {
@@ -143,9 +151,7 @@ impl<O: Operations> Session<O> {
                 _ => Error::Init(errno),
             });
         }
-        if let Some(Err(errno)) = end {
-            return Err(Error::Receive(errno));
-        }
+        end?;
         Ok(match shared.stop.cause() {
             Some(Cause::Signal(signal)) => ExitReason::Signal(signal),
             Some(Cause::ReaderEnded) if shared.raw.is_custom_io() => ExitReason::Disconnected,
@@ -187,10 +193,21 @@ impl<O: Operations> Session<O> {
         self.shared.mountpoint.set_served(true);
         let (sender, receiver) = async_channel::bounded(self.shared.limits.reader_threads);
         self.ended = receiver;
-        for index in 0..self.shared.limits.reader_threads {
-            let reader = receive::spawn(&self.shared, index, sender.clone())
-                .map_err(|error| Error::system("cannot start a thread for requests", error))?;
-            self.readers.push(reader);
+        let count = self.shared.limits.reader_threads;
+        for index in 0..count {
+            match receive::spawn(&self.shared, index, sender.clone()) {
+                Ok(reader) => self.readers.push(reader),
+                Err(error) if index == 0 => {
+                    return Err(Error::system("cannot start a thread for requests", error));
+                }
+                Err(error) => {
+                    logging::warn!(
+                        "cannot start reader thread {} of {count}: {error}: the session does with {index}",
+                        index + 1
+                    );
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -209,15 +226,28 @@ impl<O: Operations> Session<O> {
     /// Wakes the readers until all have ended, or time is up; the first error that one of them met.
     ///
     /// One that hangs in a handler must not keep the session from ending.
-    async fn readers_ended(&self, deadline: Instant) -> Option<ReaderEnd> {
-        let mut all_ended = pin!(all_ended(&self.ended));
-        let [mut interval, longest] = WAKE_INTERVAL;
-        loop {
-            match select(all_ended, Timer::after(interval)).await {
-                Either::Left((end, _)) => return Some(end),
-                Either::Right((now, _)) if now >= deadline => return None,
-                Either::Right((_, still)) => all_ended = still,
+    async fn readers_ended(&self, deadline: Instant) -> ReaderEnd {
+        let mut first_error = Ok(());
+        let all_ended = async {
+            while let Ok(end) = self.ended.recv().await {
+                if first_error.is_ok() {
+                    first_error = end;
+                }
             }
+        };
+        self.wake_readers(deadline, all_ended).await;
+        first_error
+    }
+
+    /// Wakes the readers until `all_ended` is ready, or time is up.
+    async fn wake_readers(&self, deadline: Instant, all_ended: impl Future<Output = ()>) {
+        let mut all_ended = pin!(all_ended);
+        let [mut interval, longest] = WAKE_INTERVAL;
+        while let Either::Right((now, still)) = select(all_ended, Timer::after(interval)).await {
+            if now >= deadline {
+                return;
+            }
+            all_ended = still;
             self.shared.stop.readers().wake();
             interval = longest.min(interval * 2);
         }
@@ -233,7 +263,8 @@ impl<O: Operations> Session<O> {
         let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
         // Does not need the reactor of async-io, which cannot be had if the session could not start.
         smol::future::block_on(async {
-            shared.executor.run(self.readers_ended(deadline)).await;
+            // `run` has returned the error, or was dropped.
+            drop(shared.executor.run(self.readers_ended(deadline)).await);
             shared.finish().await;
         });
 
@@ -262,7 +293,7 @@ impl<O: Operations> Session<O> {
     fn wait_until_unused(&mut self, deadline: Instant) -> usize {
         let raw = &self.shared.raw;
         let unused = block_until(deadline, async {
-            self.readers_ended(deadline).await;
+            drop(self.readers_ended(deadline).await);
             raw.unused().await;
         });
         let in_time = unused.is_some() && {
@@ -278,7 +309,7 @@ impl<O: Operations> Session<O> {
             .into_iter()
             .partition(|reader| all_ended || reader.is_finished());
         for reader in done {
-            drop(reader.join());
+            drop(reader.join().map_err(dispose));
         }
         self.readers = hanging;
         let raw = &self.shared.raw;
@@ -307,7 +338,9 @@ impl<O: Operations> Shared<O> {
                     let (requests, tasks) = self.in_flight.take_all();
                     let count = requests.len() + tasks.len();
                     if count > 0 {
-                        log::warn!("{count} requests have not ended in time: answered with EIO");
+                        logging::warn!(
+                            "{count} requests have not ended in time: answered with EIO"
+                        );
                     }
                     drop(requests);
                     for task in tasks {
@@ -323,14 +356,25 @@ impl<O: Operations> Shared<O> {
                     drop(message);
                 }
                 self.stop.set_handlers_ended();
-                if self.raw.init_result() == Some(Ok(())) && self.destroyed.set() {
-                    let destroy = std::panic::AssertUnwindSafe(self.operations.destroy());
-                    if destroy.catch_unwind().await.is_err() {
-                        log::error!("the file system's destroy panicked");
-                    }
+                if self.raw.init_result() == Some(Ok(()))
+                    && self.destroyed.set()
+                    && self.destroy().await.is_err()
+                {
+                    logging::error!("the file system's destroy panicked");
                 }
             })
             .await;
+    }
+
+    /// Calls the file system's `destroy`, and catches a panic of it or of its future's destructor.
+    async fn destroy(&self) -> Result<(), Panicked> {
+        let mut future = catch(|| Box::pin(self.operations.destroy()))?;
+        let result = poll_fn(|cx| match catch(|| future.as_mut().poll(cx)) {
+            Ok(poll) => poll.map(Ok),
+            Err(panicked) => Poll::Ready(Err(panicked)),
+        });
+        let result = result.await;
+        result.and(catch(|| drop(future)))
     }
 }
 
@@ -358,15 +402,6 @@ impl<O: Operations> Drop for StopOnDrop<'_, O> {
     fn drop(&mut self) {
         self.0.shared.stop.request(Cause::Terminated);
     }
-}
-
-/// Waits until all readers have ended; the first error that one of them met.
-async fn all_ended(ended: &Receiver<ReaderEnd>) -> ReaderEnd {
-    let mut end = Ok(());
-    while let Ok(result) = ended.recv().await {
-        end = end.and(result);
-    }
-    end
 }
 
 /// Waits until C has asked a session of its own to end, by `fuse_session_exit`, which tells nobody.

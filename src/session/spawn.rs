@@ -31,6 +31,8 @@ use super::run::until;
 use crate::Error;
 use crate::Notifier;
 use crate::Operations;
+use crate::logging;
+use crate::panics::dispose;
 use crate::raw::RawSession;
 
 /// How long a session may take to unmount, once its handlers' time is up.
@@ -201,7 +203,7 @@ impl BackgroundSession {
         if let Some(raw) = self.raw.upgrade() {
             self.mountpoint.abort(&raw, Unmount::Yes);
             if let Err(error) = self.mountpoint.unmount(&raw) {
-                log::error!("{error}");
+                logging::error!("{error}");
             }
         }
         until(Instant::now() + GRACE, self.ended.recv()).await;
@@ -218,11 +220,12 @@ impl Drop for BackgroundSession {
         let error = match self.thread.take().filter(|_| self.ended.is_closed()) {
             Some(thread) => match thread.join() {
                 Ok(Err(error)) => error,
-                Ok(Ok(_)) | Err(_) => return,
+                Ok(Ok(_)) => return,
+                Err(payload) => return drop(dispose(payload)),
             },
             None => Error::Busy(1),
         };
-        log::error!("{error}");
+        logging::error!("{error}");
     }
 }
 

@@ -33,6 +33,7 @@ use super::types::Caller;
 use crate::Errno;
 use crate::Inode;
 use crate::Result;
+use crate::logging;
 use crate::wire;
 use crate::wire::IN_HEADER;
 use crate::wire::OUT_HEADER;
@@ -177,7 +178,9 @@ impl Client {
         let call = self.lock().calls.remove(&unique);
         match call {
             Some(call) => (call.complete)(answer, &self.counts),
-            None => log::warn!("an answer to request {unique}, which nobody has made: {answer:?}"),
+            None => {
+                logging::warn!("an answer to request {unique}, which nobody has made: {answer:?}")
+            }
         }
     }
 
@@ -194,7 +197,7 @@ impl Client {
         let mut message = message(Opcode::Interrupt as u32, Inode(0), self.caller, &body);
         message[8..16].copy_from_slice(&(unique | INTERRUPTION).to_ne_bytes());
         if let Err(errno) = self.send(&message) {
-            log::debug!("request {unique} is not interrupted: {errno}");
+            logging::debug!("request {unique} is not interrupted: {errno}");
         }
     }
 
@@ -208,7 +211,7 @@ impl Client {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
                 Err(error) => {
                     if Errno::from(error) != Errno::ECONNRESET {
-                        log::warn!("the mock kernel receives no more answers");
+                        logging::warn!("the mock kernel receives no more answers");
                     }
                     break;
                 }
@@ -231,11 +234,11 @@ impl Client {
             wire::u32_at(message, 4),
             wire::u64_at(message, 8),
         ) else {
-            return log::error!("an answer of {} bytes", message.len());
+            return logging::error!("an answer of {} bytes", message.len());
         };
         let body = &message[OUT_HEADER..];
         if len as usize != message.len() {
-            log::error!(
+            logging::error!(
                 "an answer of {} bytes that says it had {len}",
                 message.len()
             );
@@ -245,7 +248,7 @@ impl Client {
             match Notification::read(error, body) {
                 // Kept until somebody looks.
                 Ok(notification) => drop(self.notify.try_send(notification)),
-                Err(_) => log::error!("notification {error} makes no sense"),
+                Err(_) => logging::error!("notification {error} makes no sense"),
             }
         } else if unique & INTERRUPTION != 0 {
             self.not_interrupted(unique & !INTERRUPTION, error.cast_signed());

@@ -27,6 +27,7 @@ use crate::Operations;
 use crate::Result as ErrnoResult;
 use crate::Session;
 use crate::SessionBuilder;
+use crate::logging;
 use crate::wire::Opcode;
 use futures::FutureExt;
 use smol::Timer;
@@ -337,7 +338,7 @@ impl<O: Operations> MockKernel<O> {
 impl<O: Operations> Drop for MockKernel<O> {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            log::error!("{error}");
+            logging::error!("{error}");
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::fs::OpenOptions;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use crate::common;
@@ -79,4 +81,76 @@ fn hello_says_hello_where_mount_fuse3_has_mounted() {
     assert_eq!(message.unwrap(), "hello world\n");
     assert_eq!(program::text(&output.stderr), "");
     program::unmount(dir.path());
+}
+
+#[test]
+fn hello_goes_on_when_its_debug_lines_cannot_be_written() {
+    common::require_fuse!();
+    // Nothing reads them after the third line. The last line of output is the exit status.
+    let script = r#"exec 3>&1; { "$0" -d "$@" 2>&1; echo $? >&3; } | head -n 3 >/dev/null"#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(program::path_of("hello"));
+    let mut hello = Program::start_command("hello", command, common::DEFAULT_LIMIT);
+    for _ in 0..50 {
+        assert_eq!(libfuse3::listdir(hello.path()).unwrap(), ["message"]);
+        assert_eq!(fs::read(hello.join("message")).unwrap(), b"hello world\n");
+    }
+    program::unmount(hello.path());
+    hello.join_process();
+    assert_eq!(hello.output(), "0\n");
+}
+
+#[test]
+fn hello_ends_well_when_its_help_cannot_be_written() {
+    for option in ["--help", "--version", "--no-such-option"] {
+        let (closed, ours) = UnixStream::pair().unwrap();
+        drop(ours);
+        let mut command = Command::new(program::path_of("hello"));
+        command.stderr(closed.try_clone().map(OwnedFd::from).unwrap());
+        command.stdout(OwnedFd::from(closed)).arg(option);
+        let status = command.status().unwrap();
+        let expected = if option == "--no-such-option" { 2 } else { 0 };
+        assert_eq!(status.code(), Some(expected), "{option}");
+    }
+}
+
+/// Starts `hello` with eight readers where there is room for the stacks of so many threads besides the main
+/// thread: each takes 1 GiB.
+fn hello_with_room_for(threads: u64) -> Option<Command> {
+    let Some(prlimit) = common::find_program("prlimit") else {
+        common::skip("there is no prlimit");
+        return None;
+    };
+    const GIB: u64 = 1 << 30;
+    let mut command = Command::new(prlimit);
+    command.arg(format!("--as={}", threads * GIB + GIB / 2));
+    command.arg(program::path_of("hello"));
+    command.args(["-o", "max_threads=8"]);
+    command.env("RUST_MIN_STACK", GIB.to_string());
+    Some(command)
+}
+
+#[test]
+fn hello_does_with_the_reader_threads_that_can_be_started() {
+    common::require_fuse!();
+    // One for the reactor, which comes first, since signals are handled, and one reader.
+    let Some(command) = hello_with_room_for(2) else {
+        return;
+    };
+    let hello = Program::start_command("hello", command, common::DEFAULT_LIMIT);
+    assert_eq!(fs::read(hello.join("message")).unwrap(), b"hello world\n");
+    hello.unmount();
+}
+
+#[test]
+fn hello_fails_when_no_reader_thread_can_be_started() {
+    common::require_fuse!();
+    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+    let Some(mut command) = hello_with_room_for(1) else {
+        return;
+    };
+    let dir = MountDir::new();
+    let message = program::failure(command.arg("-f").arg(dir.path()));
+    let expected = "hello: cannot start a thread for requests: ";
+    assert!(message.starts_with(expected), "{message}");
 }

@@ -4,16 +4,22 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
 use std::fs::File;
+use std::future::Future;
 use std::io;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::task::Context;
+use std::task::Wake;
+use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -24,6 +30,7 @@ use libfuse3::ConnInfo;
 use libfuse3::Data;
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
+use libfuse3::ExitReason;
 use libfuse3::FileInfo;
 use libfuse3::FileRef;
 use libfuse3::Inode;
@@ -33,13 +40,16 @@ use libfuse3::Operations;
 use libfuse3::ReaddirToken;
 use libfuse3::RequestContext;
 use libfuse3::Result;
+use libfuse3::Session;
 use libfuse3::StatvfsData;
+use libfuse3::Unmount;
 use rustix::process::Pid;
 use rustix::process::Signal;
 
 use crate::common;
 use crate::common::Client;
 use crate::common::Gate;
+use crate::common::MountDir;
 use crate::common::Mounted;
 use crate::common::Recorder;
 use crate::common::TimeLimit;
@@ -370,6 +380,74 @@ fn signals_at_any_time_do_no_harm() {
             assert!(client.result().unwrap() > 0);
         }
         drop(mounted);
+        assert_quiet();
+    }
+}
+
+/// An executor for one future: polls it inside of `wake`, on whichever thread calls that.
+struct PollsInWake {
+    future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    /// It was woken while another thread, or this one, polls.
+    again: AtomicBool,
+}
+
+impl PollsInWake {
+    fn start(future: impl Future<Output = ()> + Send + 'static) {
+        let this = Self {
+            future: Mutex::new(Some(Box::pin(future))),
+            again: AtomicBool::new(false),
+        };
+        Arc::new(this).wake();
+    }
+}
+
+impl Wake for PollsInWake {
+    fn wake(self: Arc<Self>) {
+        self.again.store(true, Ordering::SeqCst);
+        while self.again.load(Ordering::SeqCst) {
+            // Who polls looks again afterwards.
+            let Ok(mut slot) = self.future.try_lock() else {
+                return;
+            };
+            self.again.store(false, Ordering::SeqCst);
+            let waker = Waker::from(Arc::clone(&self));
+            let mut context = Context::from_waker(&waker);
+            let future = slot.as_mut();
+            if future.is_some_and(|future| future.as_mut().poll(&mut context).is_ready()) {
+                *slot = None;
+            }
+        }
+    }
+}
+
+#[test]
+fn interrupted_request_is_answered_on_an_executor_that_polls_in_wake() {
+    require_fuse!();
+    for readers in [1, 3] {
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        let dir = MountDir::new();
+        let builder = Session::builder(Waiting::default()).reader_threads(readers);
+        let mut session = builder.mount(dir.path()).unwrap();
+        common::register_mount(dir.path().to_owned());
+        let (ops, handle) = (Arc::clone(session.operations()), session.handle());
+        let (sender, ended) = std::sync::mpsc::channel();
+        PollsInWake::start(async move {
+            let result = session.run().await;
+            // Closing waits for the readers, one of which may poll this.
+            sender.send((session, result)).unwrap();
+        });
+        for _ in 0..20 {
+            let path = dir.join("interruptible");
+            let client = Client::start(move || fs::metadata(path));
+            ops.news.expect(News::Called("lookup"));
+            client.interrupt();
+            ops.news.expect(News::Interrupted { flag: true });
+            client.assert_eintr();
+        }
+        handle.terminate();
+        let (session, result) = ended.recv_timeout(common::PATIENCE).unwrap();
+        assert_eq!(result.unwrap(), ExitReason::Terminated);
+        session.close(Unmount::Yes).unwrap();
         assert_quiet();
     }
 }

@@ -11,6 +11,7 @@ mod fs;
 mod lowlevel_ops;
 mod many;
 mod mutations;
+mod panics;
 mod peers;
 mod process;
 mod run;

@@ -169,12 +169,8 @@ unsafe extern "C" fn receive(
     let session = unsafe { &*userdata.cast::<RawSession>() };
     let received = match (session.io.get(), NonNull::new(buf.cast())) {
         (Some(io), Some(mem)) => {
-            // A logger of the user's that panics must not unwind into C.
-            let receive = std::panic::AssertUnwindSafe(|| {
-                // SAFETY: guaranteed by the caller, see above.
-                unsafe { io.receive(session, mem, len) }
-            });
-            std::panic::catch_unwind(receive).unwrap_or(-libc::EIO)
+            // SAFETY: guaranteed by the caller, see above.
+            unsafe { io.receive(session, mem, len) }
         }
         _ => 0,
     };

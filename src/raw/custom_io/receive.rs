@@ -9,6 +9,7 @@ use super::Connection;
 use super::end::Kind;
 use crate::Capabilities;
 use crate::Errno;
+use crate::logging;
 use crate::raw::clones::let_go_of_interruption;
 use crate::raw::session::RawSession;
 use crate::wire;
@@ -108,10 +109,10 @@ impl Connection {
         match verdict {
             Verdict::Accept => return true,
             Verdict::Refuse(errno) => {
-                log::debug!("request {} is refused: {errno}", header.opcode);
+                logging::debug!("request {} is refused: {errno}", header.opcode);
                 self.send_failure(header.unique, errno);
             }
-            Verdict::Drop => log::debug!("request {} makes no sense: dropped", header.opcode),
+            Verdict::Drop => logging::debug!("request {} makes no sense: dropped", header.opcode),
         }
         false
     }
@@ -185,7 +186,7 @@ impl Connection {
                 match usize::try_from(read) {
                     Ok(0) => {
                         if have > 0 {
-                            log::warn!("the connection was closed in the middle of a request");
+                            logging::warn!("the connection was closed in the middle of a request");
                         }
                         return Err(End::Closed);
                     }

@@ -1,8 +1,6 @@
 //! Answers into a connection.
 
 use std::mem;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::sync::PoisonError;
 
 use libc::iovec;
@@ -12,6 +10,7 @@ use super::Connection;
 use super::end::Kind;
 use crate::Errno;
 use crate::Result;
+use crate::logging;
 use crate::wire;
 
 /// The pieces of a message: a header and what belongs to it.
@@ -33,12 +32,9 @@ impl Connection {
         match unsafe { self.send_now(pieces) } {
             Err(errno @ (Errno::EMSGSIZE | Errno::ENOBUFS)) => {
                 // A packet socket takes no more than its buffer holds. Nobody shall wait for ever.
-                // A logger of the user's that panics must not unwind into C.
-                drop(catch_unwind(|| {
-                    log::warn!(
-                        "an answer is too large for the socket, and becomes an error: {errno}"
-                    );
-                }));
+                logging::warn!(
+                    "an answer is too large for the socket, and becomes an error: {errno}"
+                );
                 if let Some(header) = header {
                     // SAFETY: the number is in the last 8 of the header's 16 bytes.
                     let unique = unsafe { header.add(1) };
@@ -62,9 +58,7 @@ impl Connection {
         // SAFETY: the message lives until this returns.
         let sent = unsafe { self.send_now(SmallVec::from_slice(&[piece])) };
         if let Err(errno) = sent {
-            drop(catch_unwind(AssertUnwindSafe(|| {
-                log::debug!("an answer has not been sent: {errno}");
-            })));
+            logging::debug!("an answer has not been sent: {errno}");
         }
     }
 

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use super::super::inbox::Inbox;
 use super::super::session::RawSession;
+use crate::logging;
 
 const TARGET: &str = "libfuse3::busy_poll";
 
@@ -114,7 +115,7 @@ impl BusyReader<'_> {
         let end = self
             .common
             .look(|| is_ready(self.device), is_stopping, || begin.elapsed());
-        log::trace!(target: TARGET, "{end:?} after {:?}", begin.elapsed());
+        logging::trace!(target: TARGET, "{end:?} after {:?}", begin.elapsed());
     }
 }
 

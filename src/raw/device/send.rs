@@ -15,6 +15,7 @@ use libfuse_sys as sys;
 use super::super::log::capture;
 use super::super::session::RawSession;
 use super::super::shim;
+use crate::logging;
 use crate::wire::OUT_HEADER;
 
 /// Messages up to this size are sent in one piece: a header and 4 KiB.
@@ -43,7 +44,7 @@ pub(in super::super) unsafe fn install_sending(session: *mut sys::fuse_session, 
     });
     if result != 0 && cfg!(not(libfuse_since = "3.17")) {
         // See `super::super::init_repair`.
-        log::warn!("requests in one directory will come one after the other: {result}");
+        logging::warn!("requests in one directory will come one after the other: {result}");
     }
 }
 

@@ -20,6 +20,7 @@ use super::super::callbacks;
 use super::super::session::RawSession;
 use super::super::sys;
 use super::words;
+use crate::logging;
 use crate::wire;
 use crate::wire::OUT_HEADER;
 use crate::wire::Opcode;
@@ -35,7 +36,7 @@ impl RawSession {
         let detour = match Detour::begin(self.fd()) {
             Ok(detour) => detour,
             Err(error) => {
-                log::warn!("requests in one directory will come one after the other: {error}");
+                logging::warn!("requests in one directory will come one after the other: {error}");
                 return process();
             }
         };
@@ -45,7 +46,7 @@ impl RawSession {
             Ok(()) => (),
             // It was unmounted meanwhile. libfuse has nothing to say about that either.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => (),
-            Err(error) => log::error!("the answer to INIT cannot be sent: {error}"),
+            Err(error) => logging::error!("the answer to INIT cannot be sent: {error}"),
         }
     }
 }

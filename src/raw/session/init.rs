@@ -11,6 +11,8 @@ use crate::Capabilities;
 use crate::ConnInfo;
 use crate::Errno;
 use crate::Result;
+use crate::panics::catch;
+use crate::wakers::wake_after;
 
 /// What a session does on INIT.
 pub(crate) type InitHook = Box<dyn Fn(&mut ConnInfo) -> Result<()> + Send + Sync>;
@@ -35,8 +37,7 @@ impl RawSession {
             info.capable -= splicing;
             info.want -= splicing;
         }
-        let hook = std::panic::AssertUnwindSafe(|| (self.init)(info));
-        let mut result = std::panic::catch_unwind(hook).unwrap_or(Err(Errno::EIO));
+        let mut result = catch(|| (self.init)(info)).unwrap_or(Err(Errno::EIO));
         if let (Ok(()), Some(opts)) = (result, &self.conn_info_opts) {
             result = opts.apply(info, conn);
         }
@@ -59,7 +60,8 @@ impl RawSession {
             agreed.get_or_init(|| info.clone());
         }
         self.init_result.get_or_init(|| result);
-        self.init_done.notify(usize::MAX);
+        // A waker that panics must not unwind into C.
+        drop(catch(|| wake_after(|| self.init_done.notify(usize::MAX))));
     }
 
     /// What the file system has asked for in vain.

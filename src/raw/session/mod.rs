@@ -50,7 +50,10 @@ use crate::Capabilities;
 use crate::Errno;
 use crate::Error;
 use crate::Result;
+use crate::logging;
 use crate::message::Message;
+use crate::panics::catch;
+use crate::wakers::wake_after;
 
 /// One libfuse session. It is destroyed with the last reference to it; each unanswered request
 /// holds one.
@@ -226,7 +229,7 @@ impl RawSession {
             return Err(message);
         }
         if !message.is_empty() {
-            ::log::warn!("{message}");
+            logging::warn!("{message}");
         }
         let is_mounted = !path.starts_with("/dev/fd");
         self.is_mounted.store(is_mounted, Ordering::Release);
@@ -360,8 +363,9 @@ impl RawSession {
             return foreign.message(message);
         }
         // Refused at the end of the session only, when dropping it answers the request.
-        if let Err(refused) = self.sender.try_send(message) {
-            ::log::debug!("a request after the end of the session: {refused}");
+        // A waker that panics must not unwind into C.
+        if let Ok(Err(refused)) = catch(|| wake_after(|| self.sender.try_send(message))) {
+            logging::debug!("a request after the end of the session: {refused}");
         }
     }
 

@@ -23,6 +23,7 @@ use crate::RequestContext;
 use crate::Result;
 use crate::SeekTarget;
 use crate::WriteBuf;
+use crate::logging;
 use crate::message::Name;
 use crate::reply::Bounded;
 use crate::reply::Sought;
@@ -182,7 +183,7 @@ impl<O: Operations> Hold<O> {
         let _room = self.in_flight.make_room();
         let result = self.notifier.write_back(inode, offset).await;
         result.inspect_err(|errno| {
-            log::warn!("cannot have inode {inode} written back, so that lseek fails: {errno}");
+            logging::warn!("cannot have inode {inode} written back, so that lseek fails: {errno}");
         })
     }
 

@@ -26,6 +26,7 @@ use crate::Capabilities;
 use crate::Errno;
 use crate::Operations;
 use crate::Result;
+use crate::logging;
 use crate::message::Message;
 use crate::message::Operation;
 use crate::raw::request_line;
@@ -46,7 +47,7 @@ pub(super) fn dispatch<O: Operations>(shared: &Hold<O>, message: Message) {
         // Never waits its turn: the kernel frees memory with it.
         Message::Forget(list) => {
             let info = in_flight::forget_info(&list);
-            if log::log_enabled!(log::Level::Trace) || shared.raw.is_debugging() {
+            if logging::is_enabled(module_path!(), log::Level::Trace) || shared.raw.is_debugging() {
                 request_line(
                     shared.raw.is_debugging(),
                     format_args!("<- forget: {list:?}"),
@@ -56,6 +57,7 @@ pub(super) fn dispatch<O: Operations>(shared: &Hold<O>, message: Message) {
         }
         // Never waits its turn: handlers may wait for it.
         Message::Retrieved(cookie, data) => shared.raw.retrievals.finish(cookie, data),
+        Message::Interrupted(interruption) => interruption.wake(),
     }
 }
 

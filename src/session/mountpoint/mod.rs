@@ -30,6 +30,7 @@ use self::mountinfo::is_shortage;
 use super::Unmount;
 use crate::Error;
 use crate::MountOptions;
+use crate::logging;
 use crate::raw::RawSession;
 use crate::raw::sys;
 use crate::raw::sys::MountedAt;
@@ -174,7 +175,7 @@ impl Mountpoint {
     /// systems may get its device number and its path.
     pub(super) fn look(&self, raw: &RawSession) {
         if let Err(error) = self.paths(raw) {
-            log::debug!("{:?} counts as mounted: {error}", self.path);
+            logging::debug!("{:?} counts as mounted: {error}", self.path);
         }
     }
 
@@ -258,7 +259,7 @@ impl Mountpoint {
             if mount.may_be_at(&path) {
                 // "Busy" is fine: the connection is aborted before the kernel finds out.
                 let result = c_path(&path).and_then(|path| sys::umount2(&path, libc::MNT_FORCE));
-                log::debug!("no switch to abort {path:?}; umount -f: {result:?}");
+                logging::debug!("no switch to abort {path:?}; umount -f: {result:?}");
             }
         }
     }
