@@ -47,7 +47,7 @@ mod tests {
         struct Payload;
         impl Drop for Payload {
             fn drop(&mut self) {
-                panic_any(Payload);
+                panic_any(Self);
             }
         }
         assert_eq!(catch(|| panic_any(Payload)).unwrap_err().0, "no message");

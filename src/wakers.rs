@@ -136,7 +136,7 @@ mod tests {
         let mut future = pin!(hold_back(event.listen()));
         let poll = future.poll_unpin(&mut Context::from_waker(&waker));
         assert!(poll.is_pending());
-        let panicked = crate::panics::catch(|| {
+        let panicked = catch(|| {
             wake_after(|| {
                 event.notify(1);
                 panic!("as the test has asked for");

@@ -13,7 +13,9 @@ use futures::StreamExt;
 use libfuse3::BackgroundSession;
 use libfuse3::ExitReason;
 use libfuse3::Session;
+use rustix::process::Pid;
 use rustix::process::Signal;
+use rustix::process::WaitOptions;
 
 /// Of this process, a set of signals.
 fn set(name: &str) -> u64 {
@@ -34,7 +36,7 @@ fn send(signal: Signal) {
 /// A session that handles signals by now.
 struct Handling {
     session: BackgroundSession,
-    _dir: MountDir,
+    dir: MountDir,
 }
 
 impl Handling {
@@ -45,7 +47,12 @@ impl Handling {
         common::register_mount(dir.path().to_owned());
         // Nothing is answered before.
         fs::write(dir.join("file"), "text").unwrap();
-        Self { session, _dir: dir }
+        Self { session, dir }
+    }
+
+    /// Whether requests are answered.
+    fn is_serving(&self) -> bool {
+        fs::read(self.dir.join("file")).is_ok_and(|text| text == b"text")
     }
 
     fn assert_ends_by(self, signal: Signal) {
@@ -55,6 +62,49 @@ impl Handling {
 
     fn unmount(self) {
         assert_eq!(self.session.unmount().unwrap(), ExitReason::Terminated);
+    }
+}
+
+/// Forks a child that does nothing but wait for signals.
+fn fork_waiting_child() -> Pid {
+    // SAFETY: the child calls nothing but pause(2), which a child of a process with threads may call.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        loop {
+            // SAFETY: no preconditions.
+            unsafe { libc::pause() };
+        }
+    }
+    Pid::from_raw(child).expect("forked")
+}
+
+/// Kills a child if the test has failed.
+struct KillChild(Pid);
+
+impl Drop for KillChild {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = rustix::process::kill_process(self.0, Signal::KILL);
+        }
+    }
+}
+
+/// A signal for a forked child kills the child, and the session of its parent goes on.
+fn assert_forked_child_dies_alone() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let session = Handling::new();
+        let child = fork_waiting_child();
+        let _kill = KillChild(child);
+        rustix::process::kill_process(child, signal).unwrap();
+        let mut status = None;
+        common::wait_until(common::PATIENCE, || {
+            status = rustix::process::waitpid(Some(child), WaitOptions::NOHANG).unwrap();
+            status.is_some()
+        });
+        let (_, status) = status.expect("the child dies by its signal");
+        assert_eq!(status.terminating_signal(), Some(signal.as_raw()));
+        assert!(session.is_serving());
+        session.unmount();
     }
 }
 
@@ -91,6 +141,8 @@ fn what_was_done_about_signals_comes_back() {
         assert_eq!(ALL.map(is_caught), [false; 3]);
     }
     Handling::new().unmount();
+
+    assert_forked_child_dies_alone();
 
     // A handler that was there before is called meanwhile, and comes back.
     let mut own = Signals::new([async_signal::Signal::Term]).unwrap();

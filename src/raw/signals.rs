@@ -2,7 +2,8 @@
 //!
 //! As with libfuse's `fuse_set_signal_handlers` and `fuse_remove_signal_handlers`, the handler is there
 //! while a session is, and what was there before comes back. Unlike libfuse's it is for any number of
-//! sessions, calls what was there before, and wakes them through a pipe.
+//! sessions, calls what was there before, and wakes them through a pipe. A child that the process has forked
+//! without exec(3) dies by its signals, and leaves the sessions alone.
 
 use std::ffi::c_int;
 use std::ffi::c_void;
@@ -27,6 +28,8 @@ use futures::future::select;
 use smol::Async;
 
 use super::sys;
+use crate::logging;
+use crate::wakers::wake_after;
 
 const SIGNALS: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
@@ -37,6 +40,10 @@ static WRITE: AtomicI32 = AtomicI32::new(-1);
 /// What was there before the handler, for each signal: NULL if the handler is not there. What it points to
 /// is never freed, for the same reason.
 static BEFORE: [AtomicPtr<libc::sigaction>; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
+
+/// The process that has installed the handler. A child that it has forked has the handler and the pipe as
+/// well, and no session.
+static PROCESS: AtomicI32 = AtomicI32::new(0);
 
 static STATE: Mutex<State> = Mutex::new(State {
     read: None,
@@ -83,6 +90,12 @@ impl Signals {
     /// Has the signals handled from here on, but for those that the process ignores.
     pub(crate) fn handle() -> io::Result<Self> {
         let mut state = state();
+        let process = current_process();
+        if PROCESS.swap(process, Ordering::AcqRel) != process {
+            // What a forked child has of its parent's sessions. Closing it would end the parent's wait.
+            mem::forget(mem::take(&mut state.listeners));
+            mem::forget(state.read.take());
+        }
         let read = match &state.read {
             Some(read) => Arc::clone(read),
             None => Arc::clone(state.read.insert(Arc::new(Async::new(open_pipe()?)?))),
@@ -110,14 +123,15 @@ impl Signals {
                 Either::Left((Err(_), _)) => std::future::pending().await,
                 Either::Right((Ok(()), _)) => {
                     if let Some(signal) = read_signal(&self.read) {
-                        for listener in &state().listeners {
+                        let listeners = state().listeners.clone();
+                        for listener in listeners {
                             // It fails for a session that has just ended.
-                            let _sent = listener.try_send(signal);
+                            let _sent = wake_after(|| listener.try_send(signal));
                         }
                     }
                 }
                 Either::Right((Err(error), _)) => {
-                    log::warn!("cannot wait for signals: {error}");
+                    logging::warn!("cannot wait for signals: {error}");
                     std::future::pending::<()>().await;
                 }
             }
@@ -218,27 +232,51 @@ fn remove(signal: c_int, before: &AtomicPtr<libc::sigaction>) {
     }
 }
 
-/// Writes the signal's number into the pipe, and calls what was there before.
+fn current_process() -> libc::pid_t {
+    // SAFETY: no preconditions.
+    unsafe { libc::getpid() }
+}
+
+/// Writes the signal's number into the pipe, and calls what was there before. In a forked child, only does
+/// what was done before.
 extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: no preconditions.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: it is this thread's own.
     let number = unsafe { *errno };
-    let byte = signal as u8;
-    let fd = WRITE.load(Ordering::Acquire);
-    // SAFETY: the pipe stays open, there is one byte, and write(2) is safe here. If the pipe is full, the
-    // sessions have been told often enough.
-    unsafe { libc::write(fd, ptr::from_ref(&byte).cast(), 1) };
+    let is_own_process = current_process() == PROCESS.load(Ordering::Acquire);
+    if is_own_process {
+        let byte = signal as u8;
+        let fd = WRITE.load(Ordering::Acquire);
+        // SAFETY: the pipe stays open, there is one byte, and write(2) is safe here. If the pipe is full, the
+        // sessions have been told often enough.
+        unsafe { libc::write(fd, ptr::from_ref(&byte).cast(), 1) };
+    }
     let index = SIGNALS.iter().position(|handled| *handled == signal);
     let before = index.map_or(ptr::null_mut(), |index| {
         BEFORE[index].load(Ordering::Acquire)
     });
     // SAFETY: NULL, or never freed.
     if let Some(before) = unsafe { before.as_ref() } {
-        call(before, signal, info, context);
+        if !is_own_process && before.sa_sigaction == libc::SIG_DFL {
+            raise_by_default(signal, before);
+        } else {
+            call(before, signal, info, context);
+        }
     }
     // SAFETY: as above.
     unsafe { *errno = number };
+}
+
+/// Does the default action about a signal when its handler returns, unless the program has put a handler of
+/// its own on top.
+fn raise_by_default(signal: c_int, default: &libc::sigaction) {
+    if action(signal).is_ok_and(|action| action.sa_sigaction == handler()) {
+        // SAFETY: the action is valid, and sigaction(2) is safe here.
+        unsafe { libc::sigaction(signal, default, ptr::null_mut()) };
+        // SAFETY: raise(3) is safe here. The signal is blocked until the handler returns.
+        unsafe { libc::raise(signal) };
+    }
 }
 
 /// Calls the program's own handler, if it is one.
