@@ -187,33 +187,6 @@ row() {
     printf '%-12s %-9s %8s %8s %8s %8s  %s\n' "$@" >>"$work/table"
 }
 
-# Turns the log of `cargo test` into lines of result, test and reason, with tabs between.
-results() {
-    awk -v OFS='\t' '
-        # The name of the test program makes the name of the test unique.
-        /^ +Running / { program = $0; sub(/^ +Running (unittests )?/, "", program); sub(/ \(.*/, "", program) }
-        /^ +Doc-tests / { program = "doc-tests " $2 }
-        match($0, /[^ ]+: skipped: .*/) {
-            line = substr($0, RSTART)
-            name = line; sub(/: skipped: .*/, "", name)
-            sub(/^[^ ]+: skipped: /, "", line)
-            # It counts as passed to the harness.
-            if (!seen[program, name]++) { n--; print "skipped", program " " name, line }
-        }
-        /^test .* \.\.\. .*ignored/ {
-            name = $0; sub(/^test /, "", name); sub(/ \.\.\. .*/, "", name)
-            reason = $0
-            if (!sub(/.*ignored, /, "", reason)) reason = "ignored"
-            # Neither examples in the documentation that are not meant to be compiled, nor what other tests start.
-            if (program !~ /^doc-tests/ && reason !~ /is run by (an)?(the )?other test/) print "skipped", program " " name, reason
-        }
-        /^test .*FAILED$/ { name = $0; sub(/^test /, "", name); sub(/ \.\.\. .*/, "", name); print "failed", program " " name, "" }
-        /^test result: / { for (i = 2; i <= NF; i++) if ($i == "passed;") n += $(i - 1) }
-        # A test program that died has no results.
-        /process didn.t exit successfully/ && /signal/ { print "failed", program, $0 }
-        END { print "passed", n + 0, "" }' "$1"
-}
-
 count() { awk -F '\t' -v what="$1" '$1 == what { n++ } END { print n + 0 }' "$2"; }
 
 # Waits for process $1, which tests release $2, and tells how far it is.
@@ -253,7 +226,7 @@ run_release() {
         [ "$status" -eq 0 ] || failed=1
         return 0
     fi
-    results "$out/$1/log" >"$work/results"
+    scripts/test-results.sh "$out/$1/log" >"$work/results"
     skipped=$(count skipped "$work/results")
     failures=$(count failed "$work/results")
     passed=$(sed -n 's/^passed\t\([0-9]*\).*/\1/p' "$work/results")
@@ -289,6 +262,10 @@ report() {
         echo "Failed:"
         cat "$work/failures"
     fi
+    echo
+    awk '
+        $1 == "Debian" { passed += $4; failed += $5; skipped += $6 }
+        END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$work/table"
 }
 
 # ---- all of it -------------------------------------------------------------------------------------------------------

@@ -325,9 +325,7 @@ fn t13_terminate_in_a_handler_ends_the_session_and_the_mount() {
     let path = mounted.path().to_owned();
     assert!(common::is_mounted(&path));
     command(&mounted, "terminate");
-    let start = Instant::now();
     assert_eq!(mounted.join_session().unwrap(), ExitReason::Terminated);
-    assert!(start.elapsed() < Duration::from_secs(5));
     assert!(!common::is_mounted(&path));
     common::assert_quiet();
 }

@@ -11,7 +11,6 @@ use std::task::Wake;
 use std::thread;
 use std::thread::Thread;
 use std::time::Duration;
-use std::time::Instant;
 
 use libfuse3::EntryAttributes;
 use libfuse3::Errno;
@@ -210,9 +209,7 @@ fn handlers_that_do_not_end_in_time_are_dropped_and_answered_with_eio() {
         libfuse3::setxattr(mounted.path(), "fuse_stacktrace", "1").unwrap();
         mounted.ops.reports.next().requests().len() == 2
     }));
-    let start = Instant::now();
     assert_eq!(mounted.unmount(), ExitReason::Terminated);
-    assert!(start.elapsed() < Duration::from_secs(4));
     for client in clients {
         assert_eq!(client.join().unwrap(), libc::EIO);
     }
@@ -252,9 +249,7 @@ fn terminate_works_after_a_lazy_unmount_that_is_held_up() {
         "not to be reached any more"
     );
     mounted.handle().terminate();
-    let start = Instant::now();
     assert_eq!(mounted.join_session().unwrap(), ExitReason::Terminated);
-    assert!(start.elapsed() < Duration::from_secs(4));
     assert_eq!(common::errno(file.sync_all()), libc::ENOTCONN);
     common::assert_quiet();
 }
@@ -431,7 +426,10 @@ fn a_notifier_outlives_its_session_and_says_so() {
 fn many_queued_notifications_do_not_hold_up_the_end() {
     common::require_fuse!();
     for _ in 0..20 {
-        let mounted = common::mount(MemFs::default());
+        let mounted = common::mount_with(MemFs::default(), |builder| {
+            // The time limit of the test comes first.
+            builder.shutdown_timeout(Duration::from_secs(3600))
+        });
         let paths: Vec<_> = (0..50)
             .map(|number| mounted.join(number.to_string()))
             .collect();
@@ -443,9 +441,7 @@ fn many_queued_notifications_do_not_hold_up_the_end() {
             let name = path.file_name().unwrap();
             notifier.invalidate_entry_async(ROOT_INODE, name, None, true);
         }
-        let start = Instant::now();
         mounted.unmount();
-        assert!(start.elapsed() < Duration::from_secs(4));
     }
     common::assert_quiet();
 }

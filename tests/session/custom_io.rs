@@ -15,7 +15,6 @@ use std::sync::atomic::AtomicI32;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
-use std::time::Instant;
 
 use libfuse3::*;
 use rustix::net::AddressFamily;
@@ -32,9 +31,6 @@ pub(crate) const LOOKUP: u32 = 1;
 pub(crate) const FORGET: u32 = 2;
 pub(crate) const READ: u32 = 15;
 pub(crate) const DESTROY: u32 = 38;
-
-/// What a session takes to end when nothing hangs in it.
-const PROMPT: Duration = Duration::from_millis(1500);
 
 /// A request of linux/fuse.h.
 pub(crate) fn request(opcode: u32, unique: u64, node: u64, body: &[u8]) -> Vec<u8> {
@@ -139,9 +135,7 @@ impl Running {
     /// Waits for the end, after which nothing of the session is left.
     #[track_caller]
     pub(crate) fn ends(mut self) -> Result<ExitReason, Error> {
-        let start = Instant::now();
         let result = self.session.take().unwrap().join();
-        assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
         let destroyed = self.ops.destroyed.load(Ordering::Acquire);
         assert!(destroyed || result.is_err(), "not destroyed");
         drop(self.ops);
@@ -463,11 +457,9 @@ fn handlers_that_nobody_takes_answers_from() {
     });
     drop(ops);
     running.handle().terminate();
-    let start = Instant::now();
     let mut running = running;
     let reason = running.session.take().unwrap().join();
     assert_eq!(reason.unwrap(), ExitReason::Terminated);
-    assert!(start.elapsed() < Duration::from_secs(6));
     drop(running.ops);
     assert!(running.dropped.load(Ordering::Acquire), "leaked");
 }

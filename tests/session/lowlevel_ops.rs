@@ -20,7 +20,6 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use std::time::Instant;
 
 use libfuse3::*;
 
@@ -586,10 +585,8 @@ fn an_adopted_session_ends_when_c_says_so() {
     let (ops, session, dir) = mounted(Fs::default(), |builder| builder);
     let running = adopt(&ops, session);
     fs::metadata(dir.join("data")).unwrap();
-    let since = Instant::now();
     session.exit();
     assert_eq!(running.join().unwrap(), ExitReason::Terminated);
-    assert!(since.elapsed() < Duration::from_secs(2), "{since:?}");
     session.unmount();
     session.destroy();
     drop(ops);

@@ -19,8 +19,11 @@ use crate::common::PATIENCE;
 use crate::common::TimeLimit;
 use crate::fs::Fs;
 
-/// Ample time for what a session does beside waiting for handlers.
-const SLACK: Duration = Duration::from_secs(4);
+/// Ample time for what a session does beside waiting for handlers, also on a machine under load.
+const SLACK: Duration = Duration::from_secs(20);
+
+/// Longer than any test takes.
+const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// Looks up a name on a thread of its own; the error that it got.
 fn look_up(path: PathBuf) -> JoinHandle<i32> {
@@ -93,14 +96,13 @@ impl Running {
 fn handlers_in_flight_come_to_their_end() {
     common::require_fuse!();
     let slow = |_| smol::Timer::after(Duration::from_millis(300)).map(|_| Err(Errno::EDOM));
-    let mut running = start(Fs::new(slow), |builder| builder);
+    let mut running = start(Fs::new(slow), |builder| builder.shutdown_timeout(FOR_EVER));
     let callers: Vec<_> = ["a", "b", "c"].map(|name| running.look_up(name)).into();
-    let (result, took) = running.unmount();
+    let (result, _) = running.unmount();
     assert_eq!(result.unwrap(), ExitReason::Terminated);
     for caller in callers {
         assert_eq!(caller.join().unwrap(), libc::EDOM);
     }
-    assert!(took < SLACK, "{took:?}");
     assert!(
         running
             .ops

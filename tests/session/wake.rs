@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
-use std::time::Instant;
 
 use libfuse3::*;
 
@@ -18,22 +17,21 @@ use crate::process;
 use crate::process::Client;
 use crate::process::Load;
 
-/// What a session that nothing hangs in takes to end: far less than the time its handlers have.
-const PROMPT: Duration = Duration::from_millis(1500);
+/// How long a session waits for readers that are not woken: the time limit of the test comes first.
+const FOR_EVER: Duration = Duration::from_secs(3600);
 
-/// Runs a session with so many readers, ends it while something goes on, and looks how long it took.
-fn ends_promptly(threads: usize, meanwhile: impl FnOnce(&MountDir)) {
+/// Runs a session with so many readers, and ends it while something goes on.
+fn ends(threads: usize, meanwhile: impl FnOnce(&MountDir)) {
     let _limit = TimeLimit::new(Duration::from_secs(30));
     let dir = MountDir::new();
-    let builder = Session::builder(Fs::default()).reader_threads(threads);
+    let builder = Session::builder(Fs::default())
+        .reader_threads(threads)
+        .shutdown_timeout(FOR_EVER);
     let session = builder.mount(dir.path()).expect("mounted");
     common::register_mount(dir.path().to_owned());
     let session = session.spawn().expect("runs");
     meanwhile(&dir);
-    let start = Instant::now();
     assert_eq!(session.unmount().unwrap(), ExitReason::Terminated);
-    let took = start.elapsed();
-    assert!(took < PROMPT, "{threads} readers took {took:?}");
     common::assert_quiet();
 }
 
@@ -41,7 +39,7 @@ fn ends_promptly(threads: usize, meanwhile: impl FnOnce(&MountDir)) {
 fn idle_readers() {
     common::require_fuse!();
     for threads in [1, 4, 16] {
-        ends_promptly(threads, |dir| {
+        ends(threads, |dir| {
             assert!(fs::metadata(dir.join("data")).expect("served").is_file());
         });
     }
@@ -51,7 +49,7 @@ fn idle_readers() {
 fn readers_that_have_just_begun() {
     common::require_fuse!();
     for threads in [1, 4].repeat(20) {
-        ends_promptly(threads, |_| {});
+        ends(threads, |_| {});
     }
 }
 
@@ -60,7 +58,7 @@ fn busy_readers() {
     common::require_fuse!();
     for threads in [1, 4] {
         let mut load = None;
-        ends_promptly(threads, |dir| {
+        ends(threads, |dir| {
             load = Some(Load::start(&dir.join("data"), Client::Holding));
         });
         let errors = load.take().expect("started").ends();
@@ -77,7 +75,7 @@ fn readers_of_a_mount_that_is_lazily_unmounted() {
     common::require_fuse!();
     for threads in [1, 4] {
         let mut file = None;
-        ends_promptly(threads, |dir| {
+        ends(threads, |dir| {
             // It keeps the connection, and is not used: the readers sleep.
             file = Some(fs::File::open(dir.join("data")).expect("opened"));
             process::unmount("umount", &["-l"], dir.path());
@@ -98,14 +96,14 @@ fn terminating_in_init() {
             of_init.wait().terminate();
             Ok(())
         });
-        let builder = Session::builder(ops).reader_threads(threads);
+        let builder = Session::builder(ops)
+            .reader_threads(threads)
+            .shutdown_timeout(FOR_EVER);
         let session = builder.mount(dir.path()).expect("mounted");
         common::register_mount(dir.path().to_owned());
         assert!(handle.set(session.handle()).is_ok());
-        let start = Instant::now();
         let reason = session.spawn().expect("runs").join().unwrap();
         assert_eq!(reason, ExitReason::Terminated);
-        assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
     }
 }
 
@@ -122,16 +120,16 @@ fn terminating_from_elsewhere_while_init_goes_on() {
             smol::block_on(gates.1.pass());
             Ok(())
         });
-        let builder = Session::builder(ops).reader_threads(threads);
+        let builder = Session::builder(ops)
+            .reader_threads(threads)
+            .shutdown_timeout(FOR_EVER);
         let session = builder.mount(dir.path()).expect("mounted");
         common::register_mount(dir.path().to_owned());
         let session = session.spawn().expect("runs");
         smol::block_on(begun.pass());
         session.handle().terminate();
         terminated.open();
-        let start = Instant::now();
         assert_eq!(session.join().unwrap(), ExitReason::Terminated);
-        assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
     }
 }
 
@@ -146,17 +144,17 @@ fn a_refused_or_panicking_init_ends_all_readers() {
                 assert!(!panics, "as the test has asked for");
                 Err(Errno::EDOM)
             });
-            let builder = Session::builder(ops).reader_threads(threads);
+            let builder = Session::builder(ops)
+                .reader_threads(threads)
+                .shutdown_timeout(FOR_EVER);
             let session = builder.mount(dir.path()).expect("mounted");
             common::register_mount(dir.path().to_owned());
-            let start = Instant::now();
             let error = session.spawn().expect("runs").join().unwrap_err();
             let expected = if panics { Errno::EIO } else { Errno::EDOM };
             assert!(
                 matches!(error, Error::Init(errno) if errno == expected),
                 "{error}"
             );
-            assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
             assert!(!common::is_mounted(dir.path()), "still mounted");
         }
     }

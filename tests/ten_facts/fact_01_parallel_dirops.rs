@@ -82,11 +82,11 @@ fn look_up(lookups: usize, delay: Duration, parallel: bool) -> Duration {
 }
 
 #[test]
-fn twenty_lookups_of_one_second_in_one_directory_take_one_second() {
+fn twenty_lookups_of_one_second_in_one_directory_take_less_than_one_after_the_other() {
     common::require_fuse!();
     let elapsed = look_up(20, Duration::from_secs(1), true);
     assert!(elapsed >= Duration::from_secs(1), "{elapsed:?}");
-    assert!(elapsed < Duration::from_secs(3), "{elapsed:?}");
+    assert!(elapsed < Duration::from_secs(20), "{elapsed:?}");
 }
 
 #[test]
