@@ -112,7 +112,7 @@ fn probe(c: &mut CFlags, out_dir: &Path) {
     };
     // If the headers alone do not compile, no probe tells anything.
     if let Err(reason) = compiles("") {
-        fail(&format!("the headers of libfuse3 cannot be used: {reason}"));
+        fail(&reason);
     }
     let found: Vec<_> = PROBES
         .iter()
@@ -150,8 +150,9 @@ fn check_syntax(c: &CFlags, file: &Path) -> Result<(), String> {
     }
     let words = String::from_utf8_lossy(&output.stderr);
     Err(format!(
-        "the C compiler `{}` fails ({}):\n{}",
+        "the C compiler `{}` cannot compile {} ({}):\n{}",
         compiler.path().display(),
+        file.display(),
         output.status,
         words.trim_end()
     ))
@@ -204,10 +205,7 @@ fn compile_shim(c: &CFlags) {
     if let Err(error) = build.file(SHIM_C).try_compile("libfuse3_shim") {
         // cc shows what the compiler says as warnings, which cargo hides for packages of a registry.
         let reason = check_syntax(c, Path::new(SHIM_C)).err();
-        fail(&format!(
-            "{SHIM_C} cannot be compiled: {}",
-            reason.unwrap_or_else(|| error.to_string())
-        ));
+        fail(&reason.unwrap_or_else(|| format!("{SHIM_C} cannot be compiled: {error}")));
     }
 }
 
