@@ -19,9 +19,11 @@
 #![allow(unused_macros, reason = "no test binary uses all of it")]
 
 mod c_program;
+mod caller;
 mod client;
 mod file_handle;
 mod fusectl;
+mod kernel;
 mod limit;
 mod log;
 mod loop_device;
@@ -49,12 +51,18 @@ use rustix::mount::UnmountFlags;
 
 pub(crate) use c_program::CProgram;
 pub(crate) use c_program::require_c_program;
+pub(crate) use caller::OTHER_USER;
+pub(crate) use caller::as_other_user;
+pub(crate) use caller::become_user;
+pub(crate) use caller::on_own_thread;
 pub(crate) use client::Client;
 pub(crate) use file_handle::FileId;
 pub(crate) use file_handle::name_to_handle;
 pub(crate) use fusectl::connection_value;
 pub(crate) use fusectl::fusectl;
 pub(crate) use fusectl::require_fusectl;
+pub(crate) use kernel::linux_since;
+pub(crate) use kernel::require_linux;
 pub(crate) use limit::TimeLimit;
 pub(crate) use limit::can_abort;
 pub(crate) use limit::register_mount;

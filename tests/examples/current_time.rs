@@ -101,14 +101,6 @@ fn current_time_stays_when_the_kernel_is_not_told() {
     }
 }
 
-fn kernel_has_epochs() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release
-        .split(['.', '-'])
-        .map(|part| part.trim().parse().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(6), Some(16))
-}
-
 #[test]
 fn invalidate_path_shows_both_files_change_only_if_the_kernel_is_told() {
     common::require_fuse!();
@@ -168,8 +160,8 @@ fn a_name_that_was_invalidated_or_expired_is_gone() {
             assert_needs("notify_inval_entry", mode, libfuse);
             continue;
         }
-        if mode == Some("--inc-epoch") && !kernel_has_epochs() {
-            common::skip("--inc-epoch: the kernel is older than Linux 6.16");
+        if mode == Some("--inc-epoch") && !common::linux_since(6, 16) {
+            common::skip("--inc-epoch: before Linux 6.16");
             continue;
         }
         let arguments = ["--update-interval=1", "--timeout=1000"];

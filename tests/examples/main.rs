@@ -5,6 +5,7 @@
 mod common;
 mod program;
 
+mod acl;
 mod command_line;
 mod current_time;
 mod file_handles;

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use rustix::fs::Timespec;
 use rustix::fs::Timestamps;
 use tempfile::TempDir;
 
+use crate::acl;
 use crate::common;
 use crate::posix;
 use crate::program;
@@ -99,24 +101,6 @@ fn mirrors_are_posix_file_systems_for_other_users() {
     }
 }
 
-/// `u::rw,u:1234:-,g::r,m::r,o::r`, as in an extended attribute.
-fn list_that_denies_the_user() -> Vec<u8> {
-    let entries = [
-        (0x01_u16, 6_u16, u32::MAX),
-        (0x02, 0, 1234),
-        (0x04, 4, u32::MAX),
-        (0x10, 4, u32::MAX),
-        (0x20, 4, u32::MAX),
-    ];
-    let mut bytes = 2_u32.to_le_bytes().to_vec();
-    for (tag, permissions, id) in entries {
-        bytes.extend(tag.to_le_bytes());
-        bytes.extend(permissions.to_le_bytes());
-        bytes.extend(id.to_le_bytes());
-    }
-    bytes
-}
-
 #[test]
 fn mirrors_deny_other_users_what_the_source_denies() {
     common::require_fuse!();
@@ -134,14 +118,14 @@ fn mirrors_deny_other_users_what_the_source_denies() {
         }
         let listed = rustix::fs::setxattr(
             source.path().join("listed"),
-            "system.posix_acl_access",
-            &list_that_denies_the_user(),
+            acl::ACCESS,
+            &acl::list(0o644, common::OTHER_USER, 0),
             rustix::fs::XattrFlags::empty(),
         );
         let program = start_for_all(name, options, source.path());
         let read = |name| {
             let path = program.join(name);
-            posix::as_other_user(|| fs::read_to_string(path))
+            common::as_other_user(|| fs::read_to_string(path))
         };
         assert_eq!(read("public").unwrap(), "contents");
         assert_eq!(common::errno(read("private")), libc::EACCES);
@@ -149,7 +133,7 @@ fn mirrors_deny_other_users_what_the_source_denies() {
             Ok(()) => assert_eq!(common::errno(read("listed")), libc::EACCES),
             Err(error) => eprintln!("the source has no access control lists: {error}"),
         }
-        let new = posix::as_other_user(|| fs::write(program.join("new"), "contents"));
+        let new = common::as_other_user(|| fs::write(program.join("new"), "contents"));
         assert_eq!(common::errno(new), libc::EACCES);
         program.unmount();
     }
@@ -330,14 +314,19 @@ fn appending_goes_to_the_end_of_the_source() {
     mirror.program.unmount();
 }
 
+/// Starts a mirror that can have 64 descriptors.
+fn start_with_few_descriptors(source: &Path) -> Program {
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"ulimit -n 64 && exec "$0" "$@""#]);
+    command.arg(path_of("passthroughfs")).arg(source);
+    Program::start_command("passthroughfs", command, common::DEFAULT_LIMIT)
+}
+
 #[test]
 fn more_inodes_than_descriptors() {
     common::require_fuse!();
     let source = tempfile::tempdir().unwrap();
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]);
-    command.arg(path_of("passthroughfs")).arg(source.path());
-    let program = Program::start_command("passthroughfs", command, common::DEFAULT_LIMIT);
+    let program = start_with_few_descriptors(source.path());
     // Open directories keep the kernel from forgetting what is above them.
     let mut open = Vec::new();
     for number in 0..20 {
@@ -502,10 +491,7 @@ fn a_value_of_the_connection_that_makes_no_sense_is_named() {
 fn close_without_free_descriptors_succeeds() {
     common::require_fuse!();
     let source = tempfile::tempdir().unwrap();
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]);
-    command.arg(path_of("passthroughfs")).arg(source.path());
-    let program = Program::start_command("passthroughfs", command, common::DEFAULT_LIMIT);
+    let program = start_with_few_descriptors(source.path());
     let mut files = Vec::new();
     // As many as the program can have open.
     let error = loop {
@@ -605,6 +591,15 @@ fn lsattr(path: &Path) -> String {
     format!("{project} {flags}")
 }
 
+/// A file or directory that loses its attribute `i` when this is dropped: with it nothing removes it.
+struct MutableAtEnd(PathBuf);
+
+impl Drop for MutableAtEnd {
+    fn drop(&mut self) {
+        drop(Command::new("chattr").arg("-i").arg(&self.0).status());
+    }
+}
+
 #[test]
 fn chattr_changes_the_source() {
     common::require_fuse!();
@@ -627,6 +622,7 @@ fn chattr_changes_the_source() {
     if !(chattr(&["+d"], &below) && chattr(&["-d"], &below)) {
         return common::skip("the source has no such attributes");
     }
+    let _mutable = ["file", "directory"].map(|name| MutableAtEnd(source.path().join(name)));
     for (name, options) in [
         ("passthroughfs", "allow_other"),
         ("passthroughfs", "allow_other,cache=never"),

@@ -23,15 +23,10 @@ use rustix::fs::AtFlags;
 use rustix::fs::CWD;
 use rustix::fs::FallocateFlags;
 use rustix::fs::FileType;
-use rustix::fs::Gid;
 use rustix::fs::Mode;
 use rustix::fs::RenameFlags;
 use rustix::fs::Timespec;
 use rustix::fs::Timestamps;
-use rustix::fs::Uid;
-use rustix::thread::set_thread_groups;
-use rustix::thread::set_thread_res_gid;
-use rustix::thread::set_thread_res_uid;
 
 use crate::common;
 
@@ -47,20 +42,7 @@ pub(crate) fn check_all(root: &Path) {
 
 /// Runs the checks that need no privilege as another user, who may write to this directory.
 pub(crate) fn check_as_other_user(root: &Path) {
-    as_other_user(|| check(root, |name| !["mknod", "chown"].contains(&name)));
-}
-
-/// Calls a function on a thread of its own, as user 1234, without privileges.
-pub(crate) fn as_other_user<T: Send>(call: impl FnOnce() -> T + Send) -> T {
-    let (uid, gid) = (Uid::from_raw(1234), Gid::from_raw(1234));
-    // Ids are a thread's own.
-    let thread = || {
-        set_thread_groups(&[]).unwrap();
-        set_thread_res_gid(gid, gid, gid).unwrap();
-        set_thread_res_uid(uid, uid, uid).unwrap();
-        call()
-    };
-    thread::scope(|scope| scope.spawn(thread).join().unwrap())
+    common::as_other_user(|| check(root, |name| !["mknod", "chown"].contains(&name)));
 }
 
 fn check(root: &Path, is_wanted: impl Fn(&str) -> bool) {

@@ -11,7 +11,6 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::thread;
 
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
@@ -23,13 +22,11 @@ use rustix::fs::XattrFlags;
 use rustix::thread::CapabilitySet;
 use rustix::thread::capabilities;
 use rustix::thread::set_capabilities;
-use rustix::thread::set_thread_groups;
-use rustix::thread::set_thread_res_gid;
-use rustix::thread::set_thread_res_uid;
 
+use crate::acl;
 use crate::common;
 
-const USER: u32 = 1234;
+const USER: u32 = common::OTHER_USER;
 /// The group of all files.
 const GROUP: u32 = 4321;
 
@@ -92,21 +89,15 @@ const CALLERS: [Caller; 6] = [
 impl Caller {
     /// Runs `change` on a thread of its own, whose ids and capabilities are its own, too.
     fn run<T: Send>(self, change: impl FnOnce() -> T + Send) -> T {
-        let body = || {
-            let groups: Vec<_> = self.groups.iter().copied().map(Gid::from_raw).collect();
-            set_thread_groups(&groups).unwrap();
-            if self.uid != 0 {
-                let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.uid));
-                set_thread_res_gid(gid, gid, gid).unwrap();
-                set_thread_res_uid(uid, uid, uid).unwrap();
-            } else if !self.has_fsetid {
+        common::on_own_thread(|| {
+            common::become_user(self.uid, self.groups);
+            if self.uid == 0 && !self.has_fsetid {
                 let mut sets = capabilities(None).unwrap();
                 sets.effective -= CapabilitySet::FSETID;
                 set_capabilities(None, sets).unwrap();
             }
             change()
-        };
-        thread::scope(|scope| scope.spawn(body).join().unwrap())
+        })
     }
 }
 
@@ -147,13 +138,8 @@ const CHANGES: [(&str, Change); 15] = [
         Ok(())
     }),
     ("setfacl", |path| {
-        let name = "system.posix_acl_access";
-        Ok(rustix::fs::setxattr(
-            path,
-            name,
-            &acl(),
-            XattrFlags::empty(),
-        )?)
+        let (list, flags) = (acl::list(0o666, 9, 4), XattrFlags::empty());
+        Ok(rustix::fs::setxattr(path, acl::ACCESS, &list, flags)?)
     }),
 ];
 
@@ -169,30 +155,10 @@ fn chown(path: &Path, uid: Option<Uid>, gid: Option<Gid>) -> io::Result<()> {
     Ok(rustix::fs::chownat(CWD, path, uid, gid, AtFlags::empty())?)
 }
 
-/// `u::rw-,u:9:r--,g::rw-,m::rw-,o::rw-` as the kernel keeps it: a version, then a tag, permissions and an
-/// id for each entry.
-fn acl() -> Vec<u8> {
-    const NO_ID: u32 = u32::MAX;
-    let entries = [
-        (0x01_u16, 6_u16, NO_ID),
-        (0x02, 4, 9),
-        (0x04, 6, NO_ID),
-        (0x10, 6, NO_ID),
-        (0x20, 6, NO_ID),
-    ];
-    let mut acl = 2_u32.to_le_bytes().to_vec();
-    for (tag, permissions, id) in entries {
-        acl.extend(tag.to_le_bytes());
-        acl.extend(permissions.to_le_bytes());
-        acl.extend(id.to_le_bytes());
-    }
-    acl
-}
-
 /// What a change returned, and the mode of the file afterwards.
 type Outcome = (Result<(), i32>, u32);
 
-/// What a change returned, and the mode of the file afterwards. Runs as root.
+/// Makes a change as `caller`. Runs as root.
 fn outcome(dir: &Path, mode: u32, caller: Caller, change: Change) -> Outcome {
     let path = dir.join("file");
     fs::write(&path, "contents").unwrap();

@@ -69,16 +69,11 @@ fn tmpfs_keeps_to_its_size_and_gives_room_back() {
     tmpfs.unmount();
 }
 
-/// Opens a file without a name. `None` if the kernel cannot.
-fn open_tmpfile(dir: &Path, flags: OFlags) -> Option<File> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    if release.starts_with("5.") || release.starts_with("6.0.") {
-        common::skip("the kernel is older than 6.1");
-        return None;
-    }
-    let mode = Mode::from_raw_mode(0o666);
-    let opened = rustix::fs::open(dir, OFlags::TMPFILE | OFlags::RDWR | flags, mode);
-    Some(opened.unwrap().into())
+/// Opens a file without a name, whose permissions no usual umask changes.
+fn open_tmpfile(dir: &Path, flags: OFlags) -> File {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | flags;
+    let opened = rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR);
+    opened.unwrap().into()
 }
 
 fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
@@ -89,6 +84,7 @@ fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
 #[test]
 fn tmpfile_in_tmpfs_gets_names_or_gives_its_space_back() {
     common::require_fuse!();
+    common::require_linux!(6, 1);
     let tmpfs = Program::start("tmpfs", ["-o", "size=1M,nr_inodes=10"]);
     let free = || {
         let statvfs = rustix::fs::statvfs(tmpfs.path()).unwrap();
@@ -96,40 +92,39 @@ fn tmpfile_in_tmpfs_gets_names_or_gives_its_space_back() {
     };
     let (blocks, files) = free();
     let directory = fs::metadata(tmpfs.path()).unwrap();
-    if let Some(mut file) = open_tmpfile(tmpfs.path(), OFlags::empty()) {
-        file.write_all(&[1; 5000]).unwrap();
-        let stat = file.metadata().unwrap();
-        assert_eq!((stat.nlink(), stat.len()), (0, 5000));
-        assert_eq!(stat.mode() & !0o022, libc::S_IFREG | 0o644);
-        assert!(libfuse3::listdir(tmpfs.path()).unwrap().is_empty());
-        let unchanged = fs::metadata(tmpfs.path()).unwrap();
-        assert_eq!(
-            (unchanged.mtime_nsec(), unchanged.len()),
-            (directory.mtime_nsec(), directory.len())
-        );
-        assert_eq!(free(), (blocks - 2, files - 1));
-        let [one, two] = ["one", "two"].map(|name| tmpfs.join(name));
-        link(&file, &one).unwrap();
-        assert_eq!(free(), (blocks - 2, files - 1));
-        link(&file, &two).unwrap();
-        assert_eq!(file.metadata().unwrap().nlink(), 2);
-        fs::remove_file(&one).unwrap();
-        drop(file);
-        assert_eq!(fs::read(&two).unwrap(), [1; 5000]);
-        // Once all names are gone there are no new ones.
-        let file = File::open(&two).unwrap();
-        fs::remove_file(&two).unwrap();
-        assert_eq!(link(&file, &one), Err(rustix::io::Errno::NOENT));
-        drop(file);
+    let mut file = open_tmpfile(tmpfs.path(), OFlags::empty());
+    file.write_all(&[1; 5000]).unwrap();
+    let stat = file.metadata().unwrap();
+    assert_eq!((stat.nlink(), stat.len()), (0, 5000));
+    assert_eq!(stat.mode(), libc::S_IFREG | 0o600);
+    assert!(libfuse3::listdir(tmpfs.path()).unwrap().is_empty());
+    let unchanged = fs::metadata(tmpfs.path()).unwrap();
+    assert_eq!(
+        (unchanged.mtime_nsec(), unchanged.len()),
+        (directory.mtime_nsec(), directory.len())
+    );
+    assert_eq!(free(), (blocks - 2, files - 1));
+    let [one, two] = ["one", "two"].map(|name| tmpfs.join(name));
+    link(&file, &one).unwrap();
+    assert_eq!(free(), (blocks - 2, files - 1));
+    link(&file, &two).unwrap();
+    assert_eq!(file.metadata().unwrap().nlink(), 2);
+    fs::remove_file(&one).unwrap();
+    drop(file);
+    assert_eq!(fs::read(&two).unwrap(), [1; 5000]);
+    // Once all names are gone there are no new ones.
+    let file = File::open(&two).unwrap();
+    fs::remove_file(&two).unwrap();
+    assert_eq!(link(&file, &one), Err(rustix::io::Errno::NOENT));
+    drop(file);
 
-        let mut file = open_tmpfile(tmpfs.path(), OFlags::EXCL).unwrap();
-        file.write_all(b"x").unwrap();
-        assert_eq!(link(&file, &one), Err(rustix::io::Errno::NOENT));
-        drop(file);
-        // The kernel closes files asynchronously.
-        let limit = common::DEFAULT_LIMIT;
-        assert!(common::wait_until(limit, || free() == (blocks, files)));
-    }
+    let mut file = open_tmpfile(tmpfs.path(), OFlags::EXCL);
+    file.write_all(b"x").unwrap();
+    assert_eq!(link(&file, &one), Err(rustix::io::Errno::NOENT));
+    drop(file);
+    // The kernel closes files asynchronously.
+    let limit = common::DEFAULT_LIMIT;
+    assert!(common::wait_until(limit, || free() == (blocks, files)));
     tmpfs.unmount();
 }
 
@@ -208,7 +203,11 @@ fn set_id_bits_in_tmpfs_after_a_change_are_those_of_other_file_systems() {
 
 #[test]
 fn tmpfs_without_proc_names_the_file_and_the_options_that_do_without() {
-    common::require!(is_root());
+    common::require_root!();
+    common::require_fuse!();
+    if common::find_program("unshare").is_none() {
+        return common::skip("no unshare(1)");
+    }
     let dir = MountDir::new();
     let mut command = Command::new("unshare");
     command
@@ -220,13 +219,4 @@ fn tmpfs_without_proc_names_the_file_and_the_options_that_do_without() {
     for part in ["/proc/meminfo", "No such file", "size and nr_inodes"] {
         assert!(message.contains(part), "no {part:?} in {message}");
     }
-}
-
-/// Says so if not.
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        common::skip("not root");
-    }
-    is_root
 }

@@ -1,6 +1,5 @@
 //! `tmpfile`: on each libfuse, from wherever requests come.
 
-use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Write;
@@ -33,21 +32,11 @@ use crate::scripted::answer;
 use crate::scripted::node;
 use crate::scripted::this_caller;
 
-/// Whether the kernel, which has `FUSE_TMPFILE` since Linux 6.1, sends it.
-fn kernel_has_tmpfile() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
-    let version: [u32; 2] = std::array::from_fn(|_| numbers.next().unwrap_or(0));
-    version >= [6, 1]
-}
-
-/// Returns from a test where nothing can be mounted or the kernel is too old; says so.
+/// Returns from a test where nothing can be mounted or the kernel has no `FUSE_TMPFILE`; says so.
 macro_rules! require_tmpfile {
     () => {
         common::require_fuse!();
-        if !kernel_has_tmpfile() {
-            return common::skip("the kernel is older than 6.1");
-        }
+        common::require_linux!(6, 1);
     };
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
@@ -26,6 +27,7 @@ use rustix::fs::FileType;
 use rustix::fs::Mode;
 
 use crate::common;
+use crate::common::FileId;
 use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
@@ -272,68 +274,6 @@ fn forgets_come_in_batches() {
     assert!(batches.iter().any(|len| *len > 1), "{batches:?}");
 }
 
-/// A file handle as NFS servers use it, by `open_by_handle_at(2)`.
-mod handle {
-    use std::io;
-    use std::os::fd::AsRawFd;
-    use std::os::fd::FromRawFd;
-    use std::os::fd::OwnedFd;
-    use std::os::unix::ffi::OsStrExt;
-    use std::path::Path;
-
-    /// `struct file_handle` with room for the longest one.
-    #[repr(C)]
-    pub(super) struct FileHandle {
-        bytes: u32,
-        kind: i32,
-        data: [u8; 128],
-    }
-
-    pub(super) fn of(path: &Path) -> io::Result<FileHandle> {
-        let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
-        let mut handle = FileHandle {
-            bytes: 128,
-            kind: 0,
-            data: [0; 128],
-        };
-        let mut mount_id = 0_i32;
-        // SAFETY: the path is NUL-terminated, the handle says how much room there is.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_name_to_handle_at,
-                libc::AT_FDCWD,
-                path.as_ptr(),
-                &raw mut handle,
-                &raw mut mount_id,
-                0,
-            )
-        };
-        if result == 0 {
-            Ok(handle)
-        } else {
-            Err(io::Error::last_os_error())
-        }
-    }
-
-    pub(super) fn open(mount: &impl AsRawFd, handle: &FileHandle) -> io::Result<OwnedFd> {
-        // SAFETY: the handle is one, and lives during the call.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_open_by_handle_at,
-                mount.as_raw_fd(),
-                &raw const *handle,
-                libc::O_PATH,
-            )
-        };
-        let fd = i32::try_from(result).unwrap();
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the kernel has just opened it for us.
-        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-    }
-}
-
 #[test]
 fn lookup_of_dot_finds_an_inode_by_its_handle() {
     require_fuse!();
@@ -347,14 +287,14 @@ fn lookup_of_dot_finds_an_inode_by_its_handle() {
         }
     );
     let mounted = common::mount(fs);
-    let handle = handle::of(&mounted.join("file")).unwrap();
+    let handle = FileId::of(&mounted.join("file")).unwrap();
     // Away with what the kernel knows of it.
     invalidate_entry(&mounted, Inode::ROOT, "file");
     mounted.ops.calls.find(|(call, _)| {
         matches!(call, Call::Forget(list) if list.iter().any(|forget| forget.inode == Inode(5)))
     });
     let root = fs::File::open(mounted.path()).unwrap();
-    let found = match handle::open(&root, &handle) {
+    let found = match handle.open(root.as_fd()) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return skip("this user may open nothing by its handle");
         }

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::thread;
 
 use libfuse3::Capabilities;
 use libfuse3::ENOATTR;
@@ -12,19 +11,15 @@ use libfuse3::Errno;
 use libfuse3::Inode;
 use libfuse3::MountOptions;
 use libfuse3::XattrFlags;
-use rustix::fs::Gid;
-use rustix::fs::Uid;
 use rustix::fs::getxattr;
 use rustix::fs::listxattr;
 use rustix::fs::removexattr;
 use rustix::fs::setxattr;
 use rustix::io::Errno as Error;
-use rustix::thread::set_thread_groups;
-use rustix::thread::set_thread_res_gid;
-use rustix::thread::set_thread_res_uid;
 
 use crate::common;
 use crate::common::Mounted;
+use crate::common::as_other_user;
 use crate::common::assert_logged;
 use crate::common::assert_quiet;
 use crate::common::errno;
@@ -203,18 +198,6 @@ fn acl_that_is_not_supported_locks_nobody_out() {
 }
 
 const ACL: &str = "system.posix_acl_access";
-
-/// Calls a function on a thread of its own, as a user without privileges.
-fn as_other_user<T: Send>(call: impl FnOnce() -> T + Send) -> T {
-    let (uid, gid) = (Uid::from_raw(1234), Gid::from_raw(1234));
-    let thread = || {
-        set_thread_groups(&[]).unwrap();
-        set_thread_res_gid(gid, gid, gid).unwrap();
-        set_thread_res_uid(uid, uid, uid).unwrap();
-        call()
-    };
-    thread::scope(|scope| scope.spawn(thread).join().unwrap())
-}
 
 // ---- listxattr ---------------------------------------------------------------------------------
 

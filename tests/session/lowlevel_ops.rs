@@ -223,32 +223,26 @@ impl Operations for Nameless {
     }
 }
 
-/// What `open` with `O_TMPFILE` fails with. `None` if the kernel does not send it.
-fn tmpfile_error(dir: &MountDir) -> Option<i32> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    if release.starts_with("5.") || release.starts_with("6.0.") {
-        common::skip("the kernel is older than 6.1");
-        return None;
-    }
+/// The error of `open` with `O_TMPFILE`. The kernel sends `FUSE_TMPFILE` since Linux 6.1.
+fn tmpfile_error(dir: &MountDir) -> i32 {
     let flags = libc::O_TMPFILE | libc::O_RDWR;
     let mut options = File::options();
     options.read(true).write(true).custom_flags(flags);
-    Some(common::errno(options.open(dir.path())))
+    common::errno(options.open(dir.path()))
 }
 
 #[test]
 fn tmpfile_in_a_loop_of_c_takes_libfuse_3_17() {
     common::require_fuse!();
+    common::require_linux!(6, 1);
     let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
     let (ops, session, dir) = mounted(Nameless, |builder| builder);
     let running = session.start_loop();
-    if let Some(error) = tmpfile_error(&dir) {
-        let expected = match cfg!(libfuse_since = "3.17") {
-            true => libc::EDQUOT,
-            false => libc::EOPNOTSUPP,
-        };
-        assert_eq!(error, expected);
-    }
+    let expected = match cfg!(libfuse_since = "3.17") {
+        true => libc::EDQUOT,
+        false => libc::EOPNOTSUPP,
+    };
+    assert_eq!(tmpfile_error(&dir), expected);
     common::unmount(dir.path(), false).unwrap();
     assert_eq!(running.join().unwrap(), 0);
     session.unmount();
@@ -260,12 +254,11 @@ fn tmpfile_in_a_loop_of_c_takes_libfuse_3_17() {
 #[test]
 fn tmpfile_in_an_adopted_session_reaches_the_handler() {
     common::require_fuse!();
+    common::require_linux!(6, 1);
     let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
     let (ops, session, dir) = mounted(Nameless, |builder| builder);
     let running = adopt(&ops, session);
-    if let Some(error) = tmpfile_error(&dir) {
-        assert_eq!(error, libc::EDQUOT);
-    }
+    assert_eq!(tmpfile_error(&dir), libc::EDQUOT);
     assert_eq!(running.unmount().unwrap(), ExitReason::Terminated);
     session.unmount();
     session.destroy();
