@@ -434,6 +434,7 @@ fn mounted_by_program(arguments: &[&str], builders: Option<&str>) -> (String, St
 }
 
 fn mounted_by(name: &str, arguments: &[&str], builders: Option<&str>) -> (String, String, String) {
+    let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
     let dir = MountDir::new();
     let mountpoint = dir.path().to_str().unwrap();
     let line = [&[name, "-f"], arguments, &[mountpoint]].concat();
@@ -451,6 +452,7 @@ fn mounted_by(name: &str, arguments: &[&str], builders: Option<&str>) -> (String
         });
         let is_mounted = || common::is_mounted(dir.path());
         assert!(common::wait_until(common::PATIENCE, is_mounted));
+        common::register_mount(dir.path().to_owned());
         let found = common::mountinfo_of(dir.path()).unwrap();
         common::unmount(dir.path(), true).unwrap();
         assert_eq!(program.join().unwrap(), Ok(()));

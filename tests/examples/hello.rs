@@ -117,6 +117,10 @@ fn hello_ends_well_when_its_help_cannot_be_written() {
 /// Starts `hello` with eight readers where there is room for the stacks of so many threads besides the main
 /// thread: each takes 1 GiB.
 fn hello_with_room_for(threads: u64) -> Option<Command> {
+    if !cfg!(libfuse_since = "3.12") {
+        common::skip("max_threads needs libfuse 3.12");
+        return None;
+    }
     let Some(prlimit) = common::find_program("prlimit") else {
         common::skip("there is no prlimit");
         return None;

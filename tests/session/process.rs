@@ -128,6 +128,7 @@ fn server(path: &Path, options: MountOptions, starts_child: bool) {
         Command::new("sleep")
             .arg("1000")
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
     });
     let child = child.map(|child| child.expect("started"));
@@ -180,6 +181,21 @@ impl Load {
     }
 }
 
+/// A child of another process, killed when this is dropped.
+pub(crate) struct Grandchild(Pid);
+
+impl Grandchild {
+    pub(crate) fn is_alive(&self) -> bool {
+        rustix::process::test_kill_process(self.0).is_ok()
+    }
+}
+
+impl Drop for Grandchild {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process(self.0, Signal::KILL);
+    }
+}
+
 /// Another process, killed and reaped when this is dropped.
 pub(crate) struct Process {
     child: Child,
@@ -203,10 +219,11 @@ impl Process {
     }
 
     /// The same, and the program that it has started.
-    pub(crate) fn auto_unmounting_server_with_child(dir: &MountDir) -> (Self, Pid) {
+    pub(crate) fn auto_unmounting_server_with_child(dir: &MountDir) -> (Self, Grandchild) {
         let mut server = Self::server_in_role("server that leaves a child", dir);
         let child = server.next_line("server: ").parse().ok();
-        (server, child.and_then(Pid::from_raw).expect("a number"))
+        let child = child.and_then(Pid::from_raw).expect("a number");
+        (server, Grandchild(child))
     }
 
     fn server_in_role(role: &str, dir: &MountDir) -> Self {
