@@ -428,19 +428,13 @@ impl Operations for Passthrough {
         let file = self.files.get(file.fh)?;
         let mut pause = LOCK_PAUSE;
         loop {
+            // close(2) does not wait for the release, which unlocks: the lock in the way may be that of a file
+            // that is closed already. This comes first, since the release may come before the attempt to lock.
+            let waits = sleep
+                || pause < LONGEST_LOCK_PAUSE && self.files.any(OpenFile::may_be_about_to_unlock);
             match file.lock(lock_type) {
-                Err(Errno::EAGAIN) => (),
+                Err(Errno::EAGAIN) if waits => (),
                 result => return result,
-            }
-            if !sleep {
-                // The kernel does not wait for the release that unlocks a closed file. So the lock in the way
-                // may be that of a file which the caller has closed already.
-                let is_waiting =
-                    pause < LONGEST_LOCK_PAUSE && self.files.any(OpenFile::may_be_about_to_unlock);
-                match file.lock(lock_type) {
-                    Err(Errno::EAGAIN) if is_waiting => (),
-                    result => return result,
-                }
             }
             // To wait in the source would take a thread for each waiter, which nothing could interrupt.
             let timer = smol::Timer::after(pause);
