@@ -309,6 +309,29 @@ fn interruptions_leave_nothing_behind() {
 }
 
 /// The answer of the kernel is for the session that has asked, whichever reader gets it.
+/// Each clone still has an interruption whose request another one had, and replies to it at the end.
+#[test]
+fn end_with_interruptions_raises_no_sigpipe() {
+    static RAISED: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn count(_signal: libc::c_int) {
+        RAISED.fetch_add(1, Ordering::Relaxed);
+    }
+    common::require_fuse!();
+    let _alone = alone();
+    let handler: extern "C" fn(libc::c_int) = count;
+    // SAFETY: the handler changes nothing but an atomic number.
+    let before = unsafe { libc::signal(libc::SIGPIPE, handler as libc::sighandler_t) };
+    let mounted = common::mount_with(Together::default(), |builder| {
+        builder.reader_threads(READERS)
+    });
+    have_all_serve(&mounted, READERS);
+    interrupt(&mounted, 1);
+    assert_eq!(mounted.unmount(), ExitReason::Terminated);
+    // SAFETY: what signal(2) has returned.
+    unsafe { libc::signal(libc::SIGPIPE, before) };
+    assert_eq!(RAISED.load(Ordering::Relaxed), 0);
+}
+
 #[test]
 fn what_is_cached_is_retrieved() {
     common::require_fuse!();

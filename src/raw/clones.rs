@@ -280,10 +280,16 @@ pub(super) fn let_go_of_interruption(session: *mut sys::fuse_session) {
     process(session, &other);
 }
 
-/// Lets go of them before the session is destroyed, which does not free them.
+/// Lets go of them before the session is destroyed, which does not free them. libfuse replies to each, though
+/// the descriptor is closed.
 pub(super) fn let_go_of_interruptions(session: *mut sys::fuse_session) {
-    for _ in 0..LAST_INTERRUPTIONS {
-        let_go_of_interruption(session);
+    let result = super::sys::without_sigpipe(|| {
+        for _ in 0..LAST_INTERRUPTIONS {
+            let_go_of_interruption(session);
+        }
+    });
+    if let Err(error) = result {
+        logging::debug!("libfuse keeps its interruptions: {error}");
     }
 }
 

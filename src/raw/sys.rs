@@ -97,6 +97,12 @@ pub(crate) fn remount(path: &CStr, flags: libc::c_ulong) -> io::Result<()> {
     check(result as isize).map(drop)
 }
 
+/// The user and group that system calls of this thread are checked for.
+pub(crate) fn effective_ids() -> (u32, u32) {
+    // SAFETY: no preconditions.
+    (geteuid(), unsafe { libc::getegid() })
+}
+
 pub(crate) fn geteuid() -> u32 {
     // SAFETY: no preconditions.
     unsafe { libc::geteuid() }
@@ -228,17 +234,10 @@ pub(crate) struct BlockedSignals {
 
 /// Blocks these signals for this thread, and for those that it starts meanwhile.
 pub(crate) fn block_signals(signals: &[i32]) -> io::Result<BlockedSignals> {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: there is room for a set.
-    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    for signal in signals {
-        // SAFETY: the set has been initialized.
-        check(unsafe { libc::sigaddset(set.as_mut_ptr(), *signal) } as isize)?;
-    }
+    let set = signal_set(signals)?;
     let mut before = MaybeUninit::uninit();
     // SAFETY: both are sets, the first initialized, the second to be.
-    let result =
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr()) };
+    let result = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, before.as_mut_ptr()) };
     if result != 0 {
         return Err(io::Error::from_raw_os_error(result));
     }
@@ -247,6 +246,39 @@ pub(crate) fn block_signals(signals: &[i32]) -> io::Result<BlockedSignals> {
         before: unsafe { before.assume_init() },
         not_send: PhantomData,
     })
+}
+
+fn signal_set(signals: &[i32]) -> io::Result<libc::sigset_t> {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: there is room for a set.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for signal in signals {
+        // SAFETY: the set has been initialized.
+        check(unsafe { libc::sigaddset(set.as_mut_ptr(), *signal) } as isize)?;
+    }
+    // SAFETY: sigemptyset(3) has initialized it.
+    Ok(unsafe { set.assume_init() })
+}
+
+/// Calls `call`. A write to a descriptor that nothing reads from raises no `SIGPIPE` meanwhile, which would
+/// end a program that neither ignores nor handles it.
+pub(super) fn without_sigpipe(call: impl FnOnce()) -> io::Result<()> {
+    let _blocked = block_signals(&[libc::SIGPIPE])?;
+    let mut pending = signal_set(&[])?;
+    // SAFETY: there is room for a set.
+    unsafe { libc::sigpending(&mut pending) };
+    // SAFETY: the set is initialized.
+    let is_pending = unsafe { libc::sigismember(&pending, libc::SIGPIPE) } == 1;
+    call();
+    if !is_pending {
+        // write(2) raises it for the thread that calls it, so that this thread can take it back.
+        let set = signal_set(&[libc::SIGPIPE])?;
+        // SAFETY: all-zero is a valid `struct timespec`: no time.
+        let at_once = unsafe { std::mem::zeroed() };
+        // SAFETY: the set and the time are initialized, and sigtimedwait(2) takes NULL for the information.
+        unsafe { libc::sigtimedwait(&set, std::ptr::null_mut(), &at_once) };
+    }
+    Ok(())
 }
 
 impl Drop for BlockedSignals {
