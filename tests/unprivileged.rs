@@ -47,6 +47,12 @@ fn start(namespace: &Namespace, role: &str, directories: &Path) -> Child {
 
 /// The same, with these mount options.
 fn start_with(namespace: &Namespace, role: &str, directories: &Path, options: &str) -> Child {
+    let mut command = again(namespace, role, directories, options);
+    command.uid(NOBODY).gid(NOBODY).spawn().unwrap()
+}
+
+/// This program in a role, as the user that it is.
+fn again(namespace: &Namespace, role: &str, directories: &Path, options: &str) -> Command {
     // The directory of the build need not be open to everybody. And what this process has open for writing
     // could not be run while another test starts a child. In a chroot, the path of this program is another
     // one inside of the namespace.
@@ -59,9 +65,9 @@ fn start_with(namespace: &Namespace, role: &str, directories: &Path, options: &s
     let mut command = Command::new(program);
     command.args(["another_process", "--exact", "--nocapture"]);
     command.env(ROLE, role).env(DIRECTORIES, directories);
-    command.env(OPTIONS, options);
-    command.uid(NOBODY).gid(NOBODY).current_dir("/");
-    command.stdin(Stdio::null()).spawn().unwrap()
+    command.env(OPTIONS, options).current_dir("/");
+    command.stdin(Stdio::null());
+    command
 }
 
 /// Where the other process starts. Does nothing as a test.
@@ -75,6 +81,7 @@ fn another_process() {
         "mounts while another unmounts" => mount_while_another_unmounts(&directories),
         "serves" => serve(&directories),
         "has its mount moved" => have_the_mount_moved(&directories),
+        "drops its privileges" => drop_privileges(&directories),
         "runs out of processes" => run_out_of_processes(&directories),
         _ => panic!("{role}: unknown"),
     }
@@ -284,6 +291,37 @@ fn have_the_mount_moved(directories: &Path) {
     assert!(common::is_mounted(&after.join("mountpoint")));
     assert_eq!(session.unmount().unwrap(), ExitReason::Terminated);
     assert!(!common::is_mounted(&after.join("mountpoint")));
+}
+
+/// The kernel does not let another user look at the mount, which is not to be taken for "not there".
+#[test]
+fn session_that_may_not_unmount_any_more_says_that_it_is_still_mounted() {
+    namespace::alone(|namespace| {
+        namespace.set_device_mode(0o666);
+        let directory = namespace.directory("root", User::Root, 0o755);
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        let status = again(namespace, "drops its privileges", &directory, "").status();
+        let is_mounted = common::is_mounted(&directory);
+        if is_mounted {
+            common::unmount(&directory, true).unwrap();
+        }
+        assert!(status.unwrap().success() && is_mounted);
+    });
+}
+
+fn drop_privileges(directory: &Path) {
+    let session = Session::builder(MemFs::default()).mount(directory).unwrap();
+    let session = session.spawn().unwrap();
+    // SAFETY: no preconditions. Unlike those of rustix, they are for all threads.
+    let dropped = unsafe {
+        libc::setresgid(NOBODY, NOBODY, NOBODY) + libc::setresuid(NOBODY, NOBODY, NOBODY)
+    };
+    assert_eq!(dropped, 0);
+    let result = session.unmount();
+    assert!(
+        matches!(result, Err(Error::StillMounted { .. })),
+        "{result:?}"
+    );
 }
 
 /// Without a process for fusermount3 nothing can be unmounted, unless one is there already.

@@ -77,6 +77,9 @@ struct OwnMount {
     id: Option<u64>,
     /// Of no other mount; `None` before Linux 6.8.
     unique_id: Option<u64>,
+    /// The user and group that mounted. The kernel lets no other user look at the mount, unless that is
+    /// allowed.
+    owner: (u32, u32),
     /// `/sys/fs/fuse/connections/N/abort`. `None` where that file system is not mounted.
     abort: Option<File>,
 }
@@ -138,6 +141,7 @@ impl Mountpoint {
                 device,
                 id: mount.map(|mount| mount.id),
                 unique_id: there.and_then(|there| there.unique_id),
+                owner: sys::effective_ids(),
                 abort: open_abort(device)?,
             }))
         });
@@ -209,7 +213,7 @@ impl Mountpoint {
             None => {
                 let is_there = match mounted_at(&self.path) {
                     Some(there) => mount.is_at(there),
-                    None => mount.unique_id.is_none(),
+                    None => !mount.may_be_looked_at(),
                 };
                 Vec::from_iter(is_there.then(|| self.path.clone()))
             }
@@ -338,10 +342,16 @@ impl OwnMount {
         match (self.unique_id, mounted_at(&found.path)) {
             // What is mounted on top of it says nothing.
             (Some(_), Some(there)) => there.device != self.device || self.is_at(there),
-            // This process may look at its own mount, but not at those of other users.
-            (Some(_), None) => false,
-            (None, _) => found.path == path,
+            // It is another user's.
+            (Some(_), None) if self.may_be_looked_at() => false,
+            _ => found.path == path,
         }
+    }
+
+    /// Whether the kernel lets this process look at the mount: it did, and the process has dropped no
+    /// privileges since.
+    fn may_be_looked_at(&self) -> bool {
+        self.unique_id.is_some() && self.owner == sys::effective_ids()
     }
 
     fn is_at(&self, there: MountedAt) -> bool {
