@@ -1,9 +1,9 @@
-//! The `fusermount3` that stays for the option `auto_unmount`, until its socket is closed.
+//! The `fusermount3` process of the option `auto_unmount`: it unmounts when its socket is closed.
 //!
-//! libfuse keeps this process's end of the socket open to the end of the process, and forgets both its
-//! number and the child. A program that is started meanwhile inherits it, so that the mount stays when this
-//! process is killed. And each mount and unmount leaves a descriptor, a process, and at the end of this
-//! process a message that there is nothing to unmount.
+//! libfuse keeps this process's end of the socket open until the process ends, and forgets both the
+//! descriptor and the child process. A program that this process starts inherits the descriptor: the mount
+//! stays when this process is killed. Each mount and unmount leaves a descriptor, a process, and at the end
+//! of this process a message that nothing is mounted.
 
 use std::ffi::c_int;
 use std::fs;
@@ -12,8 +12,8 @@ use std::os::fd::AsRawFd;
 use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::ptr;
 
 use super::sys::check;
@@ -22,33 +22,35 @@ use crate::logging;
 /// How long fusermount3 may take to exit, in milliseconds.
 const PATIENCE: c_int = 2000;
 
-/// A `fusermount3` that waits for the end of this process. libfuse may have tried more than once: then
-/// there are remains of the others, too.
+/// The `fusermount3` processes that wait for the end of this process: one, and one more for each failed
+/// attempt of libfuse to mount.
 #[derive(Debug)]
 pub(super) struct AutoUnmount {
-    /// libfuse's; they stay open unless [`end`](Self::end) is called.
+    /// Sockets that libfuse has left open; [`end`](Self::end) closes them.
     sockets: Vec<RawFd>,
-    /// Descriptors of the child processes, as far as they could be found.
+    /// Descriptors of the child processes (`pidfd_open`); none where the kernel does not list children.
     children: Vec<OwnedFd>,
 }
 
-/// Calls `mount`, which has libfuse mount with `auto_unmount`, and finds what libfuse leaves behind. The
-/// caller holds the lock for mounting.
+/// Calls `mount`, which mounts with `auto_unmount`, and finds the sockets and processes that libfuse leaves
+/// behind. The caller holds the lock for mounting.
 pub(super) fn watch<R>(mount: impl FnOnce() -> R) -> (R, Option<AutoUnmount>) {
     let before = remains();
     let result = mount();
     let found = before.and_then(|before| find(&before));
     let found = found.inspect_err(|error| {
-        logging::warn!("programs that are started from here on keep fusermount3 alive: {error}");
+        logging::warn!(
+            "auto_unmount: while a program that this process starts runs, the mount stays if this process is \
+             killed: {error}"
+        );
     });
     (result, found.ok())
 }
 
 /// The sockets of this process and the children of this thread.
 struct Remains {
-    /// Descriptor and inode number.
-    sockets: Vec<(RawFd, u64)>,
-    /// `None` if the kernel does not tell.
+    sockets: Vec<(RawFd, Socket)>,
+    /// `None` if the kernel does not list them.
     children: Option<Vec<libc::pid_t>>,
 }
 
@@ -59,15 +61,16 @@ fn remains() -> io::Result<Remains> {
     })
 }
 
-/// What libfuse has left since then: one end of a socket pair for each child.
+/// Finds the sockets and processes that libfuse has left since `before`: one end of a socket pair for each
+/// child of this thread.
 ///
-/// Those of libfuse are among the new ends, whatever other threads do. So they are all of the new ones, if
-/// there are not more of these than of libfuse's children; which this thread has started.
+/// The new sockets include libfuse's, and may include those of other threads. If there are as many as new
+/// children, all of them are libfuse's.
 fn find(before: &Remains) -> io::Result<AutoUnmount> {
     let now = remains()?;
-    let is_new = |inode| before.sockets.iter().all(|(_, known)| *known != inode);
+    let is_new = |socket: &Socket| before.sockets.iter().all(|(_, known)| known != socket);
     let sockets = now.sockets.into_iter();
-    let sockets = sockets.filter(|(fd, inode)| is_new(*inode) && is_end_of_pair(*fd));
+    let sockets = sockets.filter(|(fd, socket)| is_new(socket) && is_end_of_pair(*fd));
     let sockets: Vec<_> = sockets.map(|(fd, _)| fd).collect();
     let children = now.children.zip(before.children.as_ref());
     let children = children.map(|(now, before)| {
@@ -76,11 +79,11 @@ fn find(before: &Remains) -> io::Result<AutoUnmount> {
         children.collect::<Vec<_>>()
     });
     if sockets.len() != children.as_ref().map_or(1, Vec::len) {
-        let message = "its socket is not to be told apart from those of other threads";
+        let message = "its socket cannot be told from those that other threads have opened";
         return Err(io::Error::other(message));
     }
     for socket in &sockets {
-        // SAFETY: libfuse leaves the descriptor open.
+        // SAFETY: no preconditions; libfuse leaves the descriptor open.
         unsafe { libc::fcntl(*socket, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
     let children = children.unwrap_or_default();
@@ -88,23 +91,26 @@ fn find(before: &Remains) -> io::Result<AutoUnmount> {
     Ok(AutoUnmount { sockets, children })
 }
 
-fn sockets() -> io::Result<Vec<(RawFd, u64)>> {
+/// A socket as /proc shows it, which tells it from all others: `socket:[N]`.
+type Socket = PathBuf;
+
+/// The sockets of this process. stat(2) would send a request to the file system of an open file, which may
+/// not be running; readlink(2) does not.
+fn sockets() -> io::Result<Vec<(RawFd, Socket)>> {
     let mut sockets = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")?.flatten() {
-        let fd = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok());
-        if let (Some(fd), Ok(metadata)) = (fd, fs::metadata(entry.path()))
-            && metadata.file_type().is_socket()
+        let fd = entry.file_name();
+        let fd = fd.to_str().and_then(|name| name.parse().ok());
+        if let (Some(fd), Ok(target)) = (fd, fs::read_link(entry.path()))
+            && target.as_os_str().as_bytes().starts_with(b"socket:")
         {
-            sockets.push((fd, metadata.ino()));
+            sockets.push((fd, target));
         }
     }
     Ok(sockets)
 }
 
-/// Whether the socket is what socketpair(2) has made in this process, as far as can be told.
+/// Whether socketpair(2) has made this socket in this process: the kernel names the process as the peer.
 fn is_end_of_pair(socket: RawFd) -> bool {
     let mut peer = libc::ucred {
         pid: 0,
@@ -112,7 +118,7 @@ fn is_end_of_pair(socket: RawFd) -> bool {
         gid: 0,
     };
     let mut length = size_of_val(&peer) as libc::socklen_t;
-    // SAFETY: there is room for the structure, whose size is given.
+    // SAFETY: `peer` has room for `length` bytes.
     let result = unsafe {
         libc::getsockopt(
             socket,
@@ -131,24 +137,24 @@ fn children() -> io::Result<Vec<libc::pid_t>> {
     Ok(children.collect())
 }
 
-/// A descriptor of the child, which stands for no other process even when the child is gone.
+/// Opens a descriptor of the child, which stays the child's when its number is used again.
 fn open_process(child: libc::pid_t) -> io::Result<OwnedFd> {
     // SAFETY: no preconditions.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child, 0) };
     let fd = check(fd as isize)? as RawFd;
-    // SAFETY: the system has just opened it.
+    // SAFETY: the kernel has just opened the descriptor, which has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 impl AutoUnmount {
-    /// Lets fusermount3 exit, and waits for it. It unmounts before, unless that has been done.
+    /// Ends fusermount3, and waits for its exit. Unless `is_unmounted`, it unmounts first.
     pub(super) fn end(self, is_unmounted: bool) {
         if is_unmounted {
-            // Otherwise it looks for the mount, and complains.
+            // If its socket were closed first, it would complain that nothing is mounted.
             self.children.iter().for_each(kill);
         }
         for socket in self.sockets {
-            // SAFETY: libfuse has left it open, and does not use it any more.
+            // SAFETY: libfuse has left the descriptor open, and has forgotten it (lib/mount.c).
             unsafe { libc::close(socket) };
         }
         self.children.iter().for_each(wait);
@@ -158,11 +164,11 @@ impl AutoUnmount {
 fn kill(process: &OwnedFd) {
     let info = ptr::null::<libc::siginfo_t>();
     let fd = process.as_raw_fd();
-    // SAFETY: the descriptor is open, and the information on the signal may be left out.
+    // SAFETY: the descriptor is open, and pidfd_send_signal(2) takes NULL for the information.
     unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, libc::SIGKILL, info, 0) };
 }
 
-/// Waits until the process has exited, for a while, and takes note of it.
+/// Waits until the process has exited, for up to [`PATIENCE`], and reaps it.
 fn wait(process: &OwnedFd) {
     let fd = process.as_raw_fd();
     let mut poll = libc::pollfd {
@@ -173,7 +179,7 @@ fn wait(process: &OwnedFd) {
     // SAFETY: `poll` is one valid element.
     unsafe { libc::poll(&mut poll, 1, PATIENCE) };
     let options = libc::WEXITED | libc::WNOHANG;
-    // This fails after the session has gone into the background: it is no child of that process.
-    // SAFETY: the descriptor is open, and the information may be left out.
+    // Fails in a session that has gone into the background: the process is a child of its parent.
+    // SAFETY: the descriptor is open, and waitid(2) takes NULL for the information.
     unsafe { libc::waitid(libc::P_PIDFD, fd as libc::id_t, ptr::null_mut(), options) };
 }

@@ -1,5 +1,6 @@
 //! Each way a mount can end, while a reader and a writer are at work.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::panic::resume_unwind;
@@ -347,6 +348,32 @@ fn auto_unmount_leaves_no_process_and_no_descriptor() {
         descriptors.windows(2).all(|pair| pair[0] == pair[1]),
         "{descriptors:?}"
     );
+}
+
+/// A request there would not be replied to.
+#[test]
+fn mount_with_auto_unmount_sends_no_request_for_an_open_file_of_another_mount() {
+    common::require_fuse!();
+    if common::find_program("fusermount3").is_none() {
+        common::skip("no fusermount3");
+        return;
+    }
+    let _limit = TimeLimit::new(Duration::from_secs(30));
+    let (unserved, dir) = (MountDir::new(), MountDir::new());
+    let first = Session::builder(Fs::default()).mount(unserved.path());
+    let first = first.unwrap();
+    common::register_mount(unserved.path().to_owned());
+    let path = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH)
+        .open(unserved.path())
+        .unwrap();
+    let options = MountOptions::default().auto_unmount();
+    let second = Session::builder(Fs::default()).options(options);
+    let second = second.mount(dir.path()).unwrap();
+    second.close(Unmount::Yes).unwrap();
+    drop(path);
+    first.close(Unmount::Yes).unwrap();
 }
 
 /// The child processes of this one.
