@@ -312,11 +312,10 @@ fn session_that_may_not_unmount_any_more_says_that_it_is_still_mounted() {
 fn drop_privileges(directory: &Path) {
     let session = Session::builder(MemFs::default()).mount(directory).unwrap();
     let session = session.spawn().unwrap();
-    // SAFETY: no preconditions. Unlike those of rustix, they are for all threads.
-    let dropped = unsafe {
-        libc::setresgid(NOBODY, NOBODY, NOBODY) + libc::setresuid(NOBODY, NOBODY, NOBODY)
-    };
-    assert_eq!(dropped, 0);
+    // SAFETY: no preconditions. Unlike the function of rustix, it changes all threads.
+    assert_eq!(unsafe { libc::setresgid(NOBODY, NOBODY, NOBODY) }, 0);
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) }, 0);
     let result = session.unmount();
     assert!(
         matches!(result, Err(Error::StillMounted { .. })),
