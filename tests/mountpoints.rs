@@ -20,6 +20,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
 
 use common::LoopDevice;
@@ -462,5 +463,34 @@ fn session_that_was_unmounted_leaves_another_users_mount_alone() {
         assert!(common::is_mounted(&other), "unmounted");
         assert_says_hello(&other, User::Nobody);
         unmount(&other, User::Nobody);
+    });
+}
+
+/// Another program may unmount before the session has found its own mount.
+#[test]
+fn session_that_is_unmounted_at_once_leaves_what_is_below_alone() {
+    namespace::alone(|namespace| {
+        let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+        let path = namespace.directory("mountpoint", User::Root, 0o755);
+        namespace.empty(&path);
+        let is_fuse = || common::mountinfo_of(&path).is_some_and(|mount| mount.kind == "fuse");
+        for _ in 0..200 {
+            let session = thread::scope(|scope| {
+                let unmounted = scope.spawn(|| {
+                    while !is_fuse() {
+                        thread::yield_now();
+                    }
+                    common::unmount(&path, true)
+                });
+                let session = libfuse3::Session::builder(MemFs::default());
+                let session = session.mount(&path).unwrap();
+                unmounted.join().unwrap().unwrap();
+                session
+            });
+            session.close(libfuse3::Unmount::Yes).unwrap();
+            let mount = common::mountinfo_of(&path).expect("what was below");
+            assert_eq!(mount.kind, "tmpfs");
+        }
+        rustix::mount::unmount(&path, rustix::mount::UnmountFlags::DETACH).unwrap();
     });
 }

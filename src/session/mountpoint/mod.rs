@@ -62,6 +62,8 @@ pub(super) struct Mountpoint {
     path: PathBuf,
     /// `None` without a /proc: then the file system is looked for on `path` alone.
     table: Option<MountTable>,
+    /// What was mounted on `path` before: if it shows again, the session's mount is gone.
+    below: Option<MountedAt>,
     /// The mount, once it is there.
     mount: Option<OwnMount>,
     /// The mount was seen to be no longer there. What then is mounted on the path is not ours, though
@@ -90,6 +92,7 @@ impl Mountpoint {
             given: given.to_owned(),
             path,
             table,
+            below: None,
             mount: None,
             gone: AtomicBool::new(false),
         }
@@ -111,6 +114,7 @@ impl Mountpoint {
         options: &MountOptions,
         clones: usize,
     ) -> Result<Self, Error> {
+        self.below = mounted_at(&self.path);
         raw.mount(&self.path, clones)
             .map_err(|message| Error::Mount {
                 path: self.given.clone(),
@@ -125,10 +129,12 @@ impl Mountpoint {
 
     /// Finds out which mount is the session's own, and opens what its end needs; unmounts if that is
     /// not possible.
+    ///
+    /// Another program may unmount meanwhile. What was below shows then, and is not the session's.
     fn find(&mut self, raw: &RawSession) -> Result<(), Error> {
         let mounts = self.table.as_ref().map(MountTable::read).transpose();
         let found = mounts.and_then(|mounts| {
-            let there = mounted_at(&self.path);
+            let there = mounted_at(&self.path).filter(|there| self.below != Some(*there));
             let mount = mounts
                 .as_ref()
                 .and_then(|mounts| mounts.fuse_mount(&self.path));
@@ -140,7 +146,9 @@ impl Mountpoint {
             Ok(Some(OwnMount {
                 device,
                 id: mount.map(|mount| mount.id),
-                unique_id: there.and_then(|there| there.unique_id),
+                unique_id: there
+                    .filter(|there| there.device == device)
+                    .and_then(|there| there.unique_id),
                 owner: sys::effective_ids(),
                 abort: open_abort(device)?,
             }))
@@ -188,6 +196,9 @@ impl Mountpoint {
     /// Its mountpoint may have been moved or renamed, and there may be bind mounts.
     fn paths(&self, raw: &RawSession) -> io::Result<Vec<PathBuf>> {
         let Some(mount) = &self.mount else {
+            if self.below.is_some() && mounted_at(&self.path) == self.below {
+                self.set_gone();
+            }
             let is_known = !self.path.as_os_str().is_empty();
             let is_mounted = is_known && raw.has_mounted() && !self.is_gone();
             return Ok(Vec::from_iter(is_mounted.then(|| self.path.clone())));
