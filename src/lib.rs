@@ -70,6 +70,7 @@ mod error;
 mod inode_table;
 mod logging;
 mod mount_options;
+mod mountinfo;
 mod notify;
 mod panics;
 mod raw;

@@ -1,8 +1,7 @@
-//! `mount -o remount,ro`: mount(8) starts the program for it, as it does to mount.
+//! `mount -o remount,ro`, for which mount(8) starts the program as it does to mount.
 
 use std::error::Error as StdError;
 use std::ffi::CString;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -10,9 +9,10 @@ use std::path::Path;
 use libc::c_ulong;
 
 use super::CommandLine;
+use crate::mountinfo::MountTable;
 use crate::raw::sys;
 
-/// What sets a flag of mount(2), what clears it, and the flag.
+/// Flags of mount(2): the option that sets one, the option that clears it, the flag.
 const FLAGS: [(&str, &str, c_ulong); 12] = [
     ("ro", "rw", libc::MS_RDONLY),
     ("nosuid", "suid", libc::MS_NOSUID),
@@ -28,31 +28,37 @@ const FLAGS: [(&str, &str, c_ulong); 12] = [
     ("nosymfollow", "symfollow", 1 << 8),
 ];
 
-/// These stay on: mount.fuse3 adds `dev,suid` by itself, also where a user has mounted without them.
+/// These stay set: mount.fuse3 adds `dev,suid`, even if the file system is mounted without them.
 const KEPT: c_ulong = libc::MS_NOSUID | libc::MS_NODEV;
 
-/// Changes the flags of the mount on the mountpoint of this command line. What else is among the options is
-/// left to the file system that is mounted there, as the kernel leaves it.
+/// Changes the flags of the mount on the mountpoint of this command line. Other options have no effect: a
+/// file system does not take them again.
 pub(super) fn remount(line: &CommandLine) -> Result<(), Box<dyn StdError>> {
     let given = line.mountpoint.as_deref().unwrap_or(Path::new(""));
     let fail = |reason: &str| format!("cannot remount {given:?}: {reason}");
     let path = given
         .canonicalize()
         .map_err(|error| fail(&error.to_string()))?;
-    let table = fs::read("/proc/self/mountinfo").map_err(|error| fail(&error.to_string()))?;
-    let present = fuse_flags(&table, &path);
-    let present = present.ok_or_else(|| fail("no FUSE file system is mounted there"))?;
+    let table = MountTable::open().and_then(|table| {
+        let mounts = table.as_ref().map(MountTable::read).transpose()?;
+        mounts.ok_or(io::ErrorKind::NotFound.into())
+    });
+    let mounts = table
+        .map_err(|error| fail(&format!("cannot read /proc/thread-self/mountinfo: {error}")))?;
+    let mount = mounts.fuse_mount(&path);
+    let mount = mount.ok_or_else(|| fail("no FUSE file system is mounted there"))?;
+    let present = flags(mount.options.split(|byte| *byte == b','));
     let names = line.options.iter().map(OsStrExt::as_bytes);
     let flags = flags(names) | (present & KEPT);
     let path = CString::new(path.into_os_string().as_bytes())?;
     sys::remount(&path, flags).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => fail("it takes root"),
+        io::ErrorKind::PermissionDenied => fail("only root may do so"),
         _ => fail(&error.to_string()),
     })?;
     Ok(())
 }
 
-/// Of options that are contrary to each other the last counts.
+/// The flags that these options set. Of two contrary options, the last counts.
 fn flags<'a>(options: impl Iterator<Item = &'a [u8]>) -> c_ulong {
     options.fold(0, |flags, option| {
         let mut table = FLAGS.iter();
@@ -66,30 +72,6 @@ fn flags<'a>(options: impl Iterator<Item = &'a [u8]>) -> c_ulong {
     })
 }
 
-/// The flags of the mount on top of this path, if it is one of FUSE.
-fn fuse_flags(table: &[u8], path: &Path) -> Option<c_ulong> {
-    let path = as_in_mountinfo(path);
-    // 36 35 98:0 /root /mountpoint options tag.. - type source superoptions
-    let mut lines = table.split(|byte| *byte == b'\n').rev();
-    let line = lines.find(|line| line.split(|byte| *byte == b' ').nth(4) == Some(&path))?;
-    let mut fields = line.split(|byte| *byte == b' ');
-    let options = fields.nth(5)?;
-    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-    let is_fuse = [&b"fuse"[..], b"fuseblk"].contains(&kind.split(|byte| *byte == b'.').next()?);
-    is_fuse.then(|| flags(options.split(|byte| *byte == b',')))
-}
-
-fn as_in_mountinfo(path: &Path) -> Vec<u8> {
-    let mut escaped = Vec::new();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\\' => escaped.extend(format!("\\{byte:03o}").bytes()),
-            _ => escaped.push(*byte),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,16 +82,5 @@ mod tests {
         assert_eq!(flags("ro,remount,allow_other,dev,suid"), libc::MS_RDONLY);
         assert_eq!(flags("ro,nosuid,rw"), libc::MS_NOSUID);
         assert_eq!(flags("rw"), 0);
-    }
-
-    #[test]
-    fn the_flags_are_those_of_the_fuse_mount_on_top() {
-        let table = b"36 35 0:50 / /mnt/a\\040b rw,noexec - fuse.x src rw\n\
-            37 36 0:51 / /mnt/a\\040b ro,nosuid,nodev shared:7 - fuse.x src rw,user_id=0\n\
-            38 35 8:1 / /mnt rw - ext4 /dev/sda1 rw\n";
-        let flags = |path: &str| fuse_flags(table, Path::new(path));
-        assert_eq!(flags("/mnt/a b"), Some(libc::MS_RDONLY | KEPT));
-        assert_eq!(flags("/mnt"), None);
-        assert_eq!(flags("/other"), None);
     }
 }

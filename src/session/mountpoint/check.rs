@@ -9,12 +9,12 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::MountTable;
 use super::Mountpoint;
-use super::Mounts;
 use super::unserved;
 use crate::Errno;
 use crate::Error;
+use crate::mountinfo::MountTable;
+use crate::mountinfo::Mounts;
 use crate::raw::sys;
 
 /// As many symbolic links as the kernel follows.

@@ -2,7 +2,6 @@
 
 mod check;
 mod diagnose;
-mod mountinfo;
 
 use std::ffi::CString;
 use std::fs::File;
@@ -21,16 +20,15 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use self::mountinfo::Device;
-use self::mountinfo::Mount;
-use self::mountinfo::MountTable;
-use self::mountinfo::Mounts;
-use self::mountinfo::connection;
-use self::mountinfo::is_shortage;
 use super::Unmount;
 use crate::Error;
 use crate::MountOptions;
 use crate::logging;
+use crate::mountinfo::Device;
+use crate::mountinfo::Mount;
+use crate::mountinfo::MountTable;
+use crate::mountinfo::connection;
+use crate::mountinfo::is_shortage;
 use crate::raw::RawSession;
 use crate::raw::sys;
 use crate::raw::sys::MountedAt;

@@ -1,4 +1,4 @@
-//! What is mounted where: /proc/thread-self/mountinfo.
+//! The table of mounts: `/proc/thread-self/mountinfo`.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,24 +11,24 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-/// Major and minor number of a device.
-pub(super) type Device = (u32, u32);
+/// The major and minor number of a device.
+pub(crate) type Device = (u32, u32);
 
-/// The name of a mount's connection in /sys/fs/fuse/connections: its device number as the kernel writes
-/// it, which is the minor number, but for file systems on a block device (`fuseblk`).
-pub(super) fn connection((major, minor): Device) -> u32 {
+/// The name of a mount's connection in `/sys/fs/fuse/connections`: the device number as the kernel prints it.
+/// That is the minor number, except for file systems on a block device (`fuseblk`).
+pub(crate) fn connection((major, minor): Device) -> u32 {
     major << 20 | minor
 }
 
-/// The mounts of the namespace that the thread was in when it opened this.
+/// The table of the mount namespace that the thread was in when it opened this.
 ///
 /// The file is kept open: the end of a session must not depend on a free descriptor.
 #[derive(Debug)]
-pub(super) struct MountTable(Mutex<File>);
+pub(crate) struct MountTable(Mutex<File>);
 
 impl MountTable {
     /// `None` without a /proc.
-    pub(super) fn open() -> io::Result<Option<Self>> {
+    pub(crate) fn open() -> io::Result<Option<Self>> {
         match File::open("/proc/thread-self/mountinfo") {
             Ok(file) => Ok(Some(Self(Mutex::new(file)))),
             Err(error) if is_shortage(&error) => Err(error),
@@ -36,10 +36,10 @@ impl MountTable {
         }
     }
 
-    /// What is mounted at this moment.
-    pub(super) fn read(&self) -> io::Result<Mounts> {
+    /// Reads the table as it is at this moment.
+    pub(crate) fn read(&self) -> io::Result<Mounts> {
         let mut table = Vec::new();
-        // One at a time: a reader that jumps misses mounts when others go.
+        // A read from an offset misses mounts if another one goes meanwhile, so only one thread reads.
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         file.rewind()?;
         file.read_to_end(&mut table)?;
@@ -48,19 +48,19 @@ impl MountTable {
     }
 }
 
-/// Whether a file is there, but the process or the system has no room for one more descriptor.
-pub(super) fn is_shortage(error: &io::Error) -> bool {
+/// Whether a file could not be opened because the process or the system has no room for a descriptor.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
     let errno = error.raw_os_error();
     [libc::EMFILE, libc::ENFILE, libc::ENOMEM].contains(&errno.unwrap_or(0))
 }
 
-/// The mounts of a namespace, as of one moment. Those on top come last.
+/// The mounts of a namespace at one moment. A mount comes after those that it covers.
 #[derive(Debug, Default)]
-pub(super) struct Mounts(Vec<Mount>);
+pub(crate) struct Mounts(Vec<Mount>);
 
 impl Mounts {
     /// The FUSE mount on top of this path, if there is one.
-    pub(super) fn fuse_mount(&self, path: &Path) -> Option<&Mount> {
+    pub(crate) fn fuse_mount(&self, path: &Path) -> Option<&Mount> {
         let mut mounts = self.0.iter().rev();
         mounts
             .find(|mount| mount.path == path)
@@ -68,7 +68,7 @@ impl Mounts {
     }
 
     /// The mounts of the FUSE file system with this device number.
-    pub(super) fn of_fuse_device(self, device: Device) -> Vec<Mount> {
+    pub(crate) fn of_fuse_device(self, device: Device) -> Vec<Mount> {
         let mounts = self.0.into_iter();
         mounts
             .filter(|mount| mount.is_fuse && mount.device == device)
@@ -77,11 +77,13 @@ impl Mounts {
 }
 
 #[derive(Debug)]
-pub(super) struct Mount {
-    /// Used again for another mount once this one is gone.
-    pub(super) id: u64,
-    pub(super) device: Device,
-    pub(super) path: PathBuf,
+pub(crate) struct Mount {
+    /// When the mount is gone, the kernel gives the number to another one.
+    pub(crate) id: u64,
+    pub(crate) device: Device,
+    pub(crate) path: PathBuf,
+    /// The options of the mount, not those of the file system: `ro,nosuid,relatime`.
+    pub(crate) options: Vec<u8>,
     is_fuse: bool,
 }
 
@@ -92,6 +94,7 @@ fn parse(line: &[u8]) -> Option<Mount> {
     let id = text(fields.next()?)?.parse().ok()?;
     let device = text(fields.nth(1)?)?;
     let path = unescape(fields.nth(1)?);
+    let options = fields.next()?.to_owned();
     let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
     let is_fuse = [&b"fuse"[..], b"fuseblk"].contains(&kind.split(|byte| *byte == b'.').next()?);
     let (major, minor) = device.split_once(':')?;
@@ -100,11 +103,12 @@ fn parse(line: &[u8]) -> Option<Mount> {
         id,
         device,
         path,
+        options,
         is_fuse,
     })
 }
 
-/// Undoes the octal escapes of space, tab, newline and backslash.
+/// Replaces the octal escapes of space, tab, newline and backslash.
 fn unescape(field: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -138,6 +142,7 @@ mod tests {
         let line = b"36 35 0:51 / /mnt/a\\040b\\134 rw,nosuid shared:7 - fuse.x src rw,user_id=0";
         let mount = parse(line).unwrap();
         assert_eq!(mount.path, Path::new("/mnt/a b\\"));
+        assert_eq!(mount.options, b"rw,nosuid");
         assert_eq!((mount.id, mount.device, mount.is_fuse), (36, (0, 51), true));
         let line = b"36 35 8:1 / / rw - ext4 /dev/sda1 rw";
         assert!(!parse(line).unwrap().is_fuse);
