@@ -30,9 +30,9 @@ const SINCE: &[(&str, u32)] = &[
     ("3.18", 3_018_000),
 ];
 
-/// What code may ask for that no version number tells: patch releases add it, and development versions
-/// have the number of a release before they have all of its API. Each with C code that compiles only if
-/// the headers declare it. C code asks for `LIBFUSE_HAS_` and the name in upper case.
+/// Declarations whose presence no version number tells: patch releases add some, and development versions have
+/// the number of a release before they have all of its API. Name, and C code that compiles only with the
+/// declaration. C code tests for `LIBFUSE_HAS_` and the name in upper case.
 const PROBES: &[(&str, &str)] = &[
     (
         "kill_suidgid",
@@ -102,7 +102,7 @@ fn declare_values<'a>(cfg: &str, values: impl Iterator<Item = &'a str>) {
     );
 }
 
-/// Turns what of [`PROBES`] the headers declare into `cfg`s and C macros.
+/// Sets a `cfg` and a C macro for each of [`PROBES`] that the headers declare.
 fn probe(c: &mut CFlags, out_dir: &Path) {
     let file = out_dir.join("probe.c");
     let compiles = |code: &str| {
@@ -110,7 +110,7 @@ fn probe(c: &mut CFlags, out_dir: &Path) {
         fs::write(&file, source).expect("writing probe.c to OUT_DIR");
         check_syntax(c, &file)
     };
-    // If the headers alone do not compile, no probe tells anything.
+    // If the headers alone do not compile, every probe would fail.
     if let Err(reason) = compiles("") {
         fail(&reason);
     }
@@ -128,7 +128,7 @@ fn probe(c: &mut CFlags, out_dir: &Path) {
     }
 }
 
-/// Has the C compiler read a file. The error is a compiler that cannot be run, or what it says.
+/// Has the C compiler check a file. The error says that it cannot be run, or has its messages.
 fn check_syntax(c: &CFlags, file: &Path) -> Result<(), String> {
     let compiler = c
         .build()

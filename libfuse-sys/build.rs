@@ -37,7 +37,7 @@ const LIBC_INTEGERS: &[&str] = &["dev_t", "gid_t", "mode_t", "off_t", "pid_t", "
 /// Structs that come from the `libc` crate.
 const LIBC_STRUCTS: &[&str] = &["flock", "iovec", "stat", "statvfs", "statx"];
 
-/// What installs all that is needed, by the distribution and its like: `ID` and `ID_LIKE` in os-release.
+/// Commands that install all that is needed, by `ID` and `ID_LIKE` of os-release.
 const PACKAGES: &[(&[&str], &str)] = &[
     (
         &["debian", "ubuntu"],
@@ -58,7 +58,7 @@ const PACKAGES: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Where a system tells which distribution it is.
+/// The files that name the distribution of a system.
 const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
 /// What the build needs to know about a libfuse3.
@@ -252,7 +252,7 @@ fn version_number(version: &str) -> u32 {
     next() * 1_000_000 + next() * 1_000 + next()
 }
 
-/// What to install on a system with this os-release; all that there is where that is unknown.
+/// The command to install on a system with this os-release; all commands if it is unknown.
 fn how_to_install(os_release: &str) -> Vec<String> {
     let ids: Vec<&str> = os_release
         .lines()

@@ -25,23 +25,22 @@ pub struct RequestContext {
     /// Whether this request must clear the set-user-id bit, and the set-group-id bit of a file that
     /// its group may execute, since the caller has no `CAP_FSETID`:
     ///
-    /// - a `write` to a file that was opened with [`direct_io`](crate::FileInfo::direct_io), whatever
-    ///   was agreed upon. Before other writes the kernel sends a `setattr`;
+    /// - a `write` to a file that was opened with [`direct_io`](crate::FileInfo::direct_io), with any
+    ///   capabilities. Before other writes the kernel sends a `setattr`;
     /// - with [`Capabilities::HANDLE_KILLPRIV_V2`](crate::Capabilities::HANDLE_KILLPRIV_V2) all writes, and
     ///   `open` and `create` with [`OpenFlags::TRUNC`](crate::OpenFlags::TRUNC). In `setattr`,
     ///   [`SetattrFields::kill_suid`](crate::SetattrFields::kill_suid) says it;
-    /// - with that one also each `fallocate` and `copy_file_range`, and with
-    ///   [`Capabilities::ATOMIC_O_TRUNC`](crate::Capabilities::ATOMIC_O_TRUNC) alone each `open` with that
-    ///   flag: the kernel does not say whether the caller has the privilege.
+    /// - with the same capability each `fallocate` and `copy_file_range`; with
+    ///   [`Capabilities::ATOMIC_O_TRUNC`](crate::Capabilities::ATOMIC_O_TRUNC) but without that capability each
+    ///   `open` with that flag: the kernel does not say whether the caller has the privilege.
     ///
-    /// A handler that does not look here leaves programs with rights that they must not have. The
-    /// kernel goes on with the mode that it has cached: return an `attr_timeout` of zero for files with
-    /// these bits, or drop it with
+    /// If a handler ignores this, a program keeps rights that it must not have. The kernel keeps the mode that
+    /// it has cached: return an `attr_timeout` of zero for files with these bits, or drop the mode with
     /// [`Notifier::invalidate_inode`](crate::Notifier::invalidate_inode).
     ///
-    /// The library reads this out of the request. In a session that C runs it cannot where a write was
-    /// received into a pipe, nor, before libfuse 3.18.3, for `open` and `create`: then it is true wherever
-    /// it might be.
+    /// The library reads this out of the request. In a session that C runs it cannot do so for a write that was
+    /// received into a pipe, nor for `open` and `create` with libfuse before 3.18.3: then this is true for each
+    /// of them.
     pub kill_suidgid: bool,
     pub(crate) interrupt: InterruptHook,
 }

@@ -91,8 +91,8 @@ pub enum Error {
     #[error("receiving requests from the kernel failed: {0}")]
     Receive(Errno),
 
-    /// A thread that receives requests has panicked, outside of any handler, and the session has ended: a
-    /// waker of the program's executor may have panicked, or this library. With the message of the panic.
+    /// A reader thread has panicked outside of a handler, and the session has ended. The panic, whose message
+    /// this is, came from a waker of the program's executor, or from this library.
     #[error("a thread that receives requests has panicked, and the session has ended: {0}")]
     ReaderPanicked(String),
 

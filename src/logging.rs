@@ -64,7 +64,7 @@ fn is_wanted(target: &str, level: Level) -> bool {
     catch(|| log::log_enabled!(target: target, level)).unwrap_or(false)
 }
 
-/// Calls what writes a line; ignores a panic of it.
+/// Calls `write`; ignores a panic.
 #[cold]
 pub(crate) fn guarded(write: impl FnOnce()) {
     drop(catch(write));

@@ -51,7 +51,7 @@ impl Name {
         OsStr::from_bytes(&self.0)
     }
 
-    /// Whether it is one that the kernel has an entry of a directory by. `.` and `..` are not.
+    /// Fails if the kernel never sends the name for an entry of a directory, as with `.` and `..`.
     fn check(&self) -> Result<()> {
         match &self.0[..] {
             b"" | b"." | b".." => Err(Errno::EINVAL),
@@ -60,7 +60,7 @@ impl Name {
         }
     }
 
-    /// As [`check`](Self::check), for what is looked up.
+    /// As [`check`](Self::check), for a lookup.
     fn check_for_lookup(&self, dot_lookup: bool) -> Result<()> {
         match &self.0[..] {
             b"." | b".." if dot_lookup => Ok(()),
@@ -300,7 +300,7 @@ pub(crate) enum Message {
     Forget(ForgetList),
     /// Cached data that were asked for.
     Retrieved(Cookie, Result<Bytes>),
-    /// A request was interrupted; what waits for that is still to be woken.
+    /// A request was interrupted, and its handler is still to be woken.
     Interrupted(Arc<Interruption>),
 }
 
@@ -332,8 +332,8 @@ impl Kind {
 }
 
 impl Operation {
-    /// Whether its names are such as the kernel sends. `dot_lookup`: whether it looks `.` and `..` up, which
-    /// it does for `EXPORT_SUPPORT`.
+    /// Fails if the kernel never sends such names. `dot_lookup`: whether `lookup` may have the names `.` and
+    /// `..`, as with `EXPORT_SUPPORT`.
     pub(crate) fn check_names(&self, dot_lookup: bool) -> Result<()> {
         match self {
             Self::Lookup { name, .. } => name.check_for_lookup(dot_lookup),

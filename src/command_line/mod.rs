@@ -1,4 +1,4 @@
-//! Whole programs: a command line as libfuse's own programs have it, and what they do with it.
+//! Whole programs: command lines like those of libfuse's own programs, and running them.
 
 mod program;
 mod remount;
@@ -24,8 +24,8 @@ use crate::raw;
 /// Long options: name, and value if it has one.
 type LongOptions = Vec<(String, Option<OsString>)>;
 
-/// What libfuse is told of the program's name. It makes the name a subtype without escaping it, so that what
-/// is behind a comma would be another option.
+/// The program name that libfuse is given. libfuse makes it the subtype without escaping it: text behind a
+/// comma would be another option.
 const PROGRAM: &CStr = c"libfuse3::Program";
 const DEFAULT_SUBTYPE: &CStr = c"-osubtype=libfuse3::Program";
 
@@ -51,10 +51,10 @@ pub struct CommandLine {
     pub debug: bool,
     /// `-s`: a single thread receives requests.
     pub single_threaded: bool,
-    /// `-o max_threads=N`: so many threads receive requests, up to 1024. libfuse 3.12 and later know it. The other two
-    /// options of its own loop are taken, too: `clone_fd` is on by default
+    /// `-o max_threads=N`, with libfuse 3.12 or later: the number of reader threads, up to 1024. The other two
+    /// options of libfuse's loop are accepted, too: `clone_fd` is on by default
     /// ([`SessionBuilder::clone_fd`](crate::SessionBuilder::clone_fd)), and `max_idle_threads=` has no effect,
-    /// since readers stay.
+    /// since idle readers stay.
     pub max_threads: Option<usize>,
     /// `-h`, `--help`.
     pub show_help: bool,
@@ -154,12 +154,12 @@ impl CommandLine {
         })
     }
 
-    /// Mounts, goes into the background unless told not to, and runs until the file system is unmounted or
-    /// a signal comes: what [`Program::run`] does with the command line of the process. For programs that
-    /// read theirs by other means, as the example `greet` does with the crate `clap`.
+    /// Mounts, goes into the background unless there is `-f`, and runs until the file system is unmounted or
+    /// a signal comes. [`Program::run`] does so with the command line of the process. This is for programs that
+    /// parse theirs by other means, as the example `greet` does with the crate `clap`.
     ///
-    /// With the option `remount`, which mount(8) gives, it changes the flags of the mount that is there, and
-    /// `make` is not called.
+    /// With the option `remount`, which mount(8) passes, changes the flags of the present mount, and does not
+    /// call `make`.
     ///
     /// ```no_run
     /// use libfuse3::{CommandLine, Operations, Session};
@@ -183,7 +183,7 @@ impl CommandLine {
         run(self, make, |_| Ok(()))
     }
 
-    /// Whether the mount on the mountpoint is to be changed, and nothing to be mounted.
+    /// Whether the present mount on the mountpoint is to be changed.
     fn is_remount(&self) -> bool {
         self.options.get("remount").is_some()
     }
@@ -197,8 +197,8 @@ impl CommandLine {
     }
 }
 
-/// What was given, as opposed to libfuse's default, which it does not tell apart. Fails if one of the numbers
-/// that libfuse reads by itself is out of range.
+/// The given number, `None` if there is none: libfuse's parser returns its default then. Fails if one of the
+/// numbers that libfuse reads by itself is out of range.
 fn max_threads(arguments: &[CString]) -> Result<Option<usize>, Error> {
     let mut options = MountOptions::empty();
     let mut arguments = arguments.iter().map(|argument| argument.to_bytes());

@@ -33,8 +33,9 @@ use crate::raw;
 /// ```
 ///
 /// Without `-f` the program goes into the background when the file system is mounted and its `init` has
-/// succeeded ([`Session::daemonize`]). Errors go to standard error, in one line. Where a service manager wants to know (`NOTIFY_SOCKET`, as systemd
-/// sets it for `Type=notify`), it is told when requests are answered, and when that ends: [`sd_notify`](crate::sd_notify).
+/// succeeded ([`Session::daemonize`]). Errors go to standard error, in one line. If there is `NOTIFY_SOCKET`, as
+/// systemd sets it for `Type=notify`, the service manager is told when the first request can be served, and when
+/// the session ends: [`sd_notify`](crate::sd_notify).
 ///
 /// | exit status | meaning |
 /// |---|---|
@@ -96,10 +97,9 @@ impl Program {
     /// Runs the program with the command line of this process. `make` makes the file system of what
     /// is left of it when libfuse has taken its part.
     ///
-    /// The mount options are the builder's ([`SessionBuilder::options`]), and then those of
-    /// [`CommandLine::options`], which `make` may change: where both have a say, the command line counts. A
-    /// builder without options of its own has none, and one with options has `default_permissions` only if
-    /// they say so, or the command line. Signals are handled always.
+    /// The mount options are those of the builder ([`SessionBuilder::options`]), overridden by
+    /// [`CommandLine::options`], which `make` may change. If the builder has options, `default_permissions` is set
+    /// only if they have it, or the command line. Signals are always handled.
     ///
     /// ```no_run
     /// use libfuse3::{MountOptions, Operations, Program, Session};
@@ -270,8 +270,8 @@ impl Program {
     }
 }
 
-/// The options that libfuse takes from a command line, as they are here: libfuse's own text has its own
-/// default for the number of threads.
+/// The options that libfuse parses from a command line. libfuse's own help has another default for the number
+/// of threads.
 const COMMAND_LINE_OPTIONS: &[(&str, &str)] = &[
     ("-h   --help", "print this"),
     ("-V   --version", "print versions"),
@@ -298,12 +298,12 @@ fn lines<'a>(options: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     lines
 }
 
-/// One line on standard error. There is nobody to tell if it cannot be written.
+/// Writes one line to standard error. A failure is ignored.
 fn complain(program: &str, error: &dyn fmt::Display) {
     drop(writeln!(std::io::stderr(), "{program}: {error}"));
 }
 
-/// To standard output, which may be a pipe that nobody reads any more.
+/// Writes to standard output. A failure is ignored: it may be a pipe without a reader.
 fn print(text: &str) {
     drop(std::io::stdout().write_all(text.as_bytes()));
 }

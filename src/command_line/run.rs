@@ -1,4 +1,4 @@
-//! What a program does with its command line: mounts, goes into the background, runs.
+//! The life of a program: mount, background, run.
 
 use std::error::Error as StdError;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(super) fn run<O: Operations>(
         builder = builder.reader_threads(1);
     }
     let mountpoint = line.mountpoint.take().unwrap_or_default();
-    // One that comes before it is handled would leave the mount behind.
+    // A signal before the handlers are installed would end the program and leave a dead mount.
     let blocked = raw::sys::block_signals(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP])?;
     let session = builder
         .options(options)
@@ -60,14 +60,14 @@ pub(super) fn run<O: Operations>(
     Ok(())
 }
 
-/// The program works as well if the service manager does not get to know.
+/// Tells the service manager. A failure does not end the program.
 fn notify(state: &str) {
     if let Err(error) = sd_notify(state) {
         logging::warn!("cannot tell the service manager {state:?}: {error}");
     }
 }
 
-/// The options of the builder, if it has any of its own, and then those of the command line.
+/// The options of the builder, overridden by those of the command line.
 fn mount_options(line: &CommandLine, builders: Option<MountOptions>) -> MountOptions {
     let mut last = line.options.clone();
     if builders.is_some() && line.adds_permissions {
@@ -79,8 +79,8 @@ fn mount_options(line: &CommandLine, builders: Option<MountOptions>) -> MountOpt
     name_it(options, line)
 }
 
-/// Without a name of its own, the mount is called after the program, so that mount(8) and umount(8) find it
-/// by the type. libfuse does not do so where the command line has an fsname.
+/// Sets the program's name as the subtype, if there is none: mount(8) and umount(8) find the mount by the type.
+/// Programs of libfuse do not do so if the command line has an fsname.
 fn name_it(options: MountOptions, line: &CommandLine) -> MountOptions {
     let has_name = options.get("subtype").is_some()
         || (line.like_libfuse && line.options.get("fsname").is_some());
@@ -89,7 +89,7 @@ fn name_it(options: MountOptions, line: &CommandLine) -> MountOptions {
     };
     match options.clone().subtype(name) {
         named if named.is_valid() => named,
-        // The name of a program may have a comma in it, which a subtype must not.
+        // The program's name has a comma, which a subtype must not have.
         _ if options.get("fsname").is_none() => options.fsname(name),
         _ => options,
     }

@@ -126,7 +126,7 @@ impl MountOptions {
         Some(OsString::from_vec(value))
     }
 
-    /// Adds `last`, whose options count where both have a say.
+    /// Adds the options of `last`, which replace those of the same name.
     pub(crate) fn overridden_by(mut self, last: Self) -> Self {
         for option in last.options {
             let (name, _) = list::split_value(&option);
@@ -140,12 +140,12 @@ impl MountOptions {
         self
     }
 
-    /// Each as it stands between the commas.
+    /// Each option, escaped as in a list.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &OsStr> {
         self.options.iter().map(OsString::as_os_str)
     }
 
-    /// Whether libfuse can be given them.
+    /// Whether libfuse can be given the options.
     pub(crate) fn is_valid(&self) -> bool {
         self.to_arguments().is_ok()
     }

@@ -1,4 +1,4 @@
-//! Which values an option may have, where libfuse or fusermount3 would take others for something else.
+//! Checks of option values that libfuse or fusermount3 would misread.
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use crate::session::MAX_READER_THREADS;
 
 const U32: RangeInclusive<i64> = 0..=u32::MAX as i64;
 
-/// Options whose value is a number. libfuse reads them with sscanf(3), which wraps around.
+/// Options with a number for a value. libfuse parses them with sscanf(3), which does not detect overflow.
 const NUMBERS: &[(&str, RangeInclusive<i64>, &str)] = &[
     ("max_read", U32, "number of bytes"),
     ("max_write", U32, "number of bytes"),
@@ -26,15 +26,15 @@ const NUMBERS: &[(&str, RangeInclusive<i64>, &str)] = &[
     ("io_uring_q_depth", U32, "number"),
 ];
 
-/// Options of the kernel's that may have a comma between double quotes.
+/// Options of the kernel whose value may have commas between double quotes.
 const QUOTED: [&[u8]; 4] = [b"context", b"fscontext", b"defcontext", b"rootcontext"];
 
-/// What is wrong with the value of `option`, which stands as it does between the commas of a list.
+/// Fails with the reason if the value of `option` is invalid. `option` is escaped as in a list.
 pub(super) fn check(option: &OsStr) -> Result<(), String> {
     check_number(option)?;
     let option = OsString::from_vec(list::unescape(option.as_bytes()));
     let (name, value) = list::split_value(&option);
-    // Where fusermount3 mounts, libfuse escapes this one for it, and no other.
+    // libfuse escapes this option, and no other, for fusermount3.
     if name == b"fsname" || is_quoted(name, value) {
         return Ok(());
     }
@@ -48,7 +48,7 @@ pub(super) fn check(option: &OsStr) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the kernel takes all of the value for one, commas included.
+/// Whether the value is quoted, so that the kernel does not split it at commas.
 fn is_quoted(name: &[u8], value: &[u8]) -> bool {
     let value = value.strip_prefix(b"\"");
     let value = value.and_then(|value| value.strip_suffix(b"\""));
@@ -56,7 +56,8 @@ fn is_quoted(name: &[u8], value: &[u8]) -> bool {
         && value.is_some_and(|value| !value.iter().any(|byte| b"\"\\".contains(byte)))
 }
 
-/// What is wrong with a number; nothing for options that are none, or have no value.
+/// Fails with the reason if the value of `option` must be a number, and is none or out of range. An option
+/// without a value passes.
 pub(super) fn check_number(option: &OsStr) -> Result<(), String> {
     let option = OsString::from_vec(list::unescape(option.as_bytes()));
     let (name, value) = list::split_value(&option);

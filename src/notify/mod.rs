@@ -278,10 +278,10 @@ impl Notifier {
         }
     }
 
-    /// Has the kernel write back and drop what it has cached of a file's contents, from `offset` on, and
-    /// waits for as long as that takes. For a handler that holds nothing that other handlers wait for.
+    /// Has the kernel write back and drop the cached data of a file from `offset` on, and waits until it has. The
+    /// caller holds no lock that the handlers of these writes need.
     ///
-    /// What there is no kernel for, or no way to tell it, needs no writing back or cannot have it.
+    /// Succeeds without a kernel (`custom_io`), and if the kernel cannot be notified.
     pub(crate) async fn write_back(&self, inode: Inode, offset: u64) -> Result<()> {
         let is_custom_io = |session: Arc<RawSession>| session.is_custom_io();
         let Some(offset) = i64::try_from(offset).ok() else {

@@ -3,8 +3,6 @@
 //! They are the session's own. On a pool that handlers use, too, blocked notifications could take
 //! all threads, and the handlers that the kernel waits for would find none.
 
-use crate::logging;
-use crate::panics::catch;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Condvar;
@@ -13,6 +11,9 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
+
+use crate::logging;
+use crate::panics::catch;
 
 /// How many notifications of a session may block in the kernel at a time; others wait behind them.
 const MAX_THREADS: usize = 8;
@@ -37,7 +38,7 @@ struct State {
 }
 
 impl Threads {
-    /// Has a job done. A job that cannot be done, for want of a thread, is dropped.
+    /// Queues a job; drops it if no thread can be started.
     pub(super) fn submit(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) {
         let mut state = self.lock();
         state.jobs.push_back(Box::new(job));
@@ -67,7 +68,7 @@ impl Threads {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // A panic, of a waker for example, must not make this thread one less.
+                // A panic, of a waker for example, must not end this thread.
                 drop(catch(job));
                 state = self.lock();
                 continue;

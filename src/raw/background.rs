@@ -1,4 +1,4 @@
-//! Into the background: a child process goes on, and its parent waits until the file system is served.
+//! Background processes: a child runs the file system, and its parent waits until it is served.
 
 use std::fs::File;
 use std::io;
@@ -12,26 +12,26 @@ use std::process::ExitStatus;
 
 use super::sys::check;
 
-/// In the child: the parent, which waits.
+/// The child's handle of its parent, which waits.
 ///
-/// If this is dropped before [`release`](Self::release), the parent waits for the end of the child, and ends
-/// with its exit status.
+/// If the handle is dropped without [`release`](Self::release), the parent waits for the end of the child, and
+/// exits with the child's status.
 #[derive(Debug)]
 pub(crate) struct Parent {
     pipe: PipeWriter,
     null: File,
 }
 
-/// Goes on in a child process, in the directory `/`, with `/dev/null` for standard input and output.
+/// Forks, and returns in the child, whose directory is `/` and whose standard input and output are `/dev/null`.
 ///
-/// Returns in the child. The parent exits with status 0 when it is released, and with the status of the
-/// child if that fails before. It gets an error if the child fails without a status for that.
+/// The parent exits with status 0 when the child releases it, and with the child's status if the child fails
+/// first. If that status is 0, or the child dies by a signal, this returns an error in the parent.
 ///
-/// The caller makes sure that there is no other thread.
+/// The caller makes sure that the process has no other thread.
 pub(crate) fn fork_and_wait() -> io::Result<Parent> {
     let null = File::options().read(true).write(true).open("/dev/null")?;
     let (reader, pipe) = io::pipe()?;
-    // SAFETY: with a single thread the child can do whatever the parent could.
+    // SAFETY: the caller makes sure that there is one thread, so that the child has no lock of another.
     let child = check(unsafe { libc::fork() } as isize)?;
     if child != 0 {
         drop(pipe);
@@ -46,30 +46,30 @@ pub(crate) fn fork_and_wait() -> io::Result<Parent> {
 }
 
 impl Parent {
-    /// Leaves the parent's session and terminal, and lets it go. Until then an interruption from the
-    /// terminal ends both, and errors can be told there.
+    /// Leaves the parent's session and terminal, and has the parent exit. Until then Ctrl-C on the terminal
+    /// ends both processes, and the child's errors are shown there.
     pub(crate) fn release(mut self) {
-        // SAFETY: no preconditions. It does not fail after fork(2).
+        // SAFETY: no preconditions. It cannot fail, since the child leads no process group.
         unsafe { libc::setsid() };
         self.silence(libc::STDERR_FILENO);
-        // If it is gone, it need not be told.
+        // Fails if the parent has ended, which then does not wait.
         drop(self.pipe.write(&[0]));
     }
 
     fn silence(&self, descriptor: i32) {
-        // SAFETY: the file is open, and the standard streams belong to nobody.
+        // SAFETY: the file is open, and no Rust value owns the descriptor of a standard stream.
         unsafe { libc::dup2(self.null.as_raw_fd(), descriptor) };
     }
 }
 
-/// What the parent does. Returns what has happened to a child that does not tell by its exit status.
+/// Waits in the parent. Returns a message if the child's exit status is not one of failure.
 fn wait(mut reader: PipeReader, child: libc::pid_t) -> String {
     let mut released = Vec::new();
     if reader.read_to_end(&mut released).is_ok() && !released.is_empty() {
         exit(0);
     }
     let mut status = 0;
-    // SAFETY: there is room for the status.
+    // SAFETY: `status` has room for the status.
     while check(unsafe { libc::waitpid(child, &raw mut status, 0) } as isize)
         .is_err_and(|error| error.kind() == io::ErrorKind::Interrupted)
     {}
@@ -80,7 +80,7 @@ fn wait(mut reader: PipeReader, child: libc::pid_t) -> String {
     format!("the file system ended before it was served ({status})")
 }
 
-/// As after fork(2): what the child has to clean up is not cleaned up here.
+/// Exits without the clean-up that is the child's.
 fn exit(status: i32) -> ! {
     // SAFETY: no preconditions.
     unsafe { libc::_exit(status) }

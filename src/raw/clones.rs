@@ -264,12 +264,12 @@ impl Drop for Clones {
     }
 }
 
-/// How many interruptions are let go of at the end. Each reader may have had one in its hands whose request
-/// was replied to meanwhile, and more are only kept while no other request comes.
+/// The number of interruptions that are freed at the end. Each reader may have received one after the reply to
+/// its request; libfuse keeps more of them only while no other request comes.
 const LAST_INTERRUPTIONS: usize = 16;
 
-/// Has libfuse let go of one of the interruptions that it keeps for requests which are still to come, as it
-/// does with each other request. The session has INIT behind it.
+/// Has libfuse free one of the interruptions that it keeps for requests still to come: it frees one with each
+/// request. Called after INIT.
 pub(super) fn let_go_of_interruption(session: *mut sys::fuse_session) {
     let mut other = empty_batch_forget();
     let other = sys::fuse_buf {
@@ -280,8 +280,8 @@ pub(super) fn let_go_of_interruption(session: *mut sys::fuse_session) {
     process(session, &other);
 }
 
-/// Lets go of them before the session is destroyed, which does not free them. libfuse replies to each, though
-/// the descriptor is closed.
+/// Frees the interruptions before the session is destroyed, since libfuse then does not. libfuse replies to
+/// each, although the descriptor is closed.
 pub(super) fn let_go_of_interruptions(session: *mut sys::fuse_session) {
     let result = super::sys::without_sigpipe(|| {
         for _ in 0..LAST_INTERRUPTIONS {

@@ -1,4 +1,4 @@
-//! The `ioctl` commands of lsattr(1) and chattr(1), passed on to another file.
+//! `ioctl` commands of lsattr(1) and chattr(1), passed on to another file.
 
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;

@@ -59,7 +59,7 @@ impl Foreign {
         self.of.get().and_then(Weak::upgrade)
     }
 
-    /// Dropping a message answers its request; so does a panic on the way, of a waker for example, which must
+    /// Hands a message on. If that panics, as a waker may, the drop of the message replies, and the panic does
     /// not unwind into C.
     pub(super) fn message(&self, message: Message) {
         let work = || match self.get() {

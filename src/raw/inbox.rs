@@ -107,14 +107,14 @@ impl Inbox {
         received
     }
 
-    /// Copies the headers of a write that libfuse has received into a pipe, and leaves them there: not even
-    /// 3.18.3 hands on all that they say. Returns how many bytes it has filled.
+    /// Copies the headers of a write out of libfuse's pipe, where they stay: libfuse does not hand on
+    /// `FUSE_WRITE_KILL_SUIDGID`, up to 3.18.3. Returns the number of bytes copied.
     #[cold]
     fn copy_headers(&self, pipe: RawFd, area: NonNull<u8>) -> usize {
         let Some(headers) = self.pipes.peek::<WRITE_HEADERS>(pipe) else {
             return 0;
         };
-        // SAFETY: the area has room for the largest request, and nobody else uses it.
+        // SAFETY: the area has room for the largest request, and belongs to this thread.
         unsafe { area.cast().write(headers) };
         headers.len()
     }

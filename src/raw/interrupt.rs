@@ -32,8 +32,7 @@ use crate::wakers::wake_after;
 pub(crate) struct Interruption {
     happened: AtomicBool,
     event: Event,
-    /// If the request is queued, or has been, when somebody began to wait for this: where to say so, and by
-    /// which ticket.
+    /// For a request that was queued: the list for its ticket, and the ticket.
     queued: Option<(Arc<Interrupted>, u64)>,
 }
 
@@ -151,8 +150,8 @@ impl InterruptHook {
         }
     }
 
-    /// For a request that is queued: if it is interrupted, its ticket goes to `interrupted`. Nobody has waited
-    /// for its interruption yet. From here on [`is_interrupted`](Self::is_interrupted) costs one load.
+    /// Registers a request that is queued: if it is interrupted, its ticket goes to `interrupted`. Comes before
+    /// [`interrupted`](Self::interrupted). Later calls of [`is_interrupted`](Self::is_interrupted) cost one load.
     pub(crate) fn watch_queued(&self, interrupted: &Arc<Interrupted>, ticket: u64) {
         self.register(Some((Arc::clone(interrupted), ticket)));
     }
@@ -185,9 +184,9 @@ impl InterruptHook {
     }
 }
 
-/// Called by libfuse with the request's lock held, which the reply takes. A handler that an executor polls
-/// inside of `wake` may reply there; so the reader wakes it when libfuse has returned. On a thread of C's
-/// nothing is called after libfuse has returned. There handlers wait on a thread of ours, whose waker does
+/// Called by libfuse with the request's lock held, which the reply takes, too. An executor may poll the
+/// handler inside of `wake`, and the handler may reply: so the reader wakes it after libfuse has returned. On
+/// a thread of C, none of our code runs after that. There handlers wait on a thread of ours, whose waker does
 /// not poll.
 ///
 /// # Safety

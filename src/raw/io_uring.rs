@@ -30,7 +30,7 @@ pub(super) fn refuse(arguments: &[CString]) {
 #[cfg(not(libfuse_since = "3.18"))]
 pub(super) fn refuse(_: &[CString]) {}
 
-/// One line, in the log, or else on standard error: the user has asked for something.
+/// Logs a warning. Without a logger, writes it to standard error, since the user has asked for io_uring.
 #[cfg(libfuse_since = "3.18")]
 fn complain(line: &str) {
     use crate::logging;

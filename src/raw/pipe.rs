@@ -108,16 +108,16 @@ impl PipePool {
         }
     }
 
-    /// The first bytes of what is in libfuse's pipe, which stay there. `None` if there is no pipe to be had
-    /// for it.
+    /// Copies the first bytes out of libfuse's pipe, where they stay. `None` if no pipe can be had, or there
+    /// are fewer bytes.
     pub(super) fn peek<const LEN: usize>(&self, source: RawFd) -> Option<[u8; LEN]> {
         let pipe = pipe_capacity(source).and_then(|capacity| self.take(capacity));
         let pipe = pipe.ok()?;
         let target = pipe.writer.as_raw_fd();
-        // SAFETY: both are open; of what is no pipe, that is an error.
+        // SAFETY: no preconditions; both descriptors are open, and tee(2) fails if one is no pipe.
         let copied = unsafe { libc::tee(source, target, LEN, libc::SPLICE_F_NONBLOCK) };
         let copied = check(copied).ok()?;
-        // One that is not empty is not put back.
+        // If this fails, the pipe may not be empty, and is closed.
         let bytes = pipe.read(copied).ok()?;
         self.put_back(pipe);
         bytes.try_into().ok()

@@ -35,7 +35,7 @@ pub(crate) struct Retrievals(Mutex<State>);
 struct State {
     waiting: HashMap<Cookie, oneshot::Sender<Result<Bytes>>>,
     last: usize,
-    /// How many replies may still come.
+    /// The number of replies that may still come.
     unanswered: usize,
     /// Nothing is received any more.
     ended: bool,
@@ -67,8 +67,8 @@ impl Retrievals {
         self.finish(cookie, Err(errno));
     }
 
-    /// Whether a reply may go to libfuse, which then is one of those that were waited for. libfuse never
-    /// frees what it makes of one that it has not asked for.
+    /// Whether a reply is expected, and may go to libfuse. Counts it. libfuse never frees the request that it
+    /// makes of an unexpected one.
     pub(super) fn takes_reply(&self) -> bool {
         let mut state = self.lock();
         let left = state.unanswered.checked_sub(1);

@@ -41,8 +41,8 @@ static WRITE: AtomicI32 = AtomicI32::new(-1);
 /// is never freed, for the same reason.
 static BEFORE: [AtomicPtr<libc::sigaction>; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
 
-/// The process that has installed the handler. A child that it has forked has the handler and the pipe as
-/// well, and no session.
+/// The process that has installed the handler. A child that it forks inherits the handler and the pipe, but
+/// runs no session.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
 
 static STATE: Mutex<State> = Mutex::new(State {
@@ -92,7 +92,7 @@ impl Signals {
         let mut state = state();
         let process = current_process();
         if PROCESS.swap(process, Ordering::AcqRel) != process {
-            // What a forked child has of its parent's sessions. Closing it would end the parent's wait.
+            // A forked child inherits these. Dropping the pipe would remove it from the parent's reactor.
             mem::forget(mem::take(&mut state.listeners));
             mem::forget(state.read.take());
         }
@@ -237,8 +237,8 @@ fn current_process() -> libc::pid_t {
     unsafe { libc::getpid() }
 }
 
-/// Writes the signal's number into the pipe, and calls what was there before. In a forked child, only does
-/// what was done before.
+/// Writes the signal's number into the pipe, and calls the previous handler. In a forked child, does only what
+/// was done before.
 extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: no preconditions.
     let errno = unsafe { libc::__errno_location() };
@@ -268,8 +268,8 @@ extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut
     unsafe { *errno = number };
 }
 
-/// Does the default action about a signal when its handler returns, unless the program has put a handler of
-/// its own on top.
+/// Has the signal's default action taken when the handler returns, unless the program has installed a handler
+/// of its own above.
 fn raise_by_default(signal: c_int, default: &libc::sigaction) {
     if action(signal).is_ok_and(|action| action.sa_sigaction == handler()) {
         // SAFETY: the action is valid, and sigaction(2) is safe here.

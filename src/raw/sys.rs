@@ -136,7 +136,7 @@ pub(crate) fn may_access(path: &CStr, mode: i32) -> io::Result<()> {
     check(result as isize).map(drop)
 }
 
-/// What is mounted on a path.
+/// The mount on a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MountedAt {
     /// Major and minor number of the file system's device.
@@ -145,9 +145,10 @@ pub(crate) struct MountedAt {
     pub(crate) unique_id: Option<u64>,
 }
 
-/// What is mounted on the path, without a request to the file system there. Takes no descriptor.
+/// The topmost mount on the path. Sends no request to the file system there, and takes no descriptor.
 ///
-/// `None` before Linux 5.8, which may send a request for this, and if there is no such path.
+/// `None` before Linux 5.8, which may send a request, if the path does not exist, and if the kernel does not let
+/// this user look at the mount.
 pub(crate) fn mounted_at(path: &CStr) -> Option<MountedAt> {
     /// `STATX_MNT_ID`.
     const MOUNT_ID: u32 = 0x1000;

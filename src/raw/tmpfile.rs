@@ -2,8 +2,8 @@
 //! TMPFILE.
 //!
 //! TMPFILE and CREATE have the same body and the same reply. The kernel sends the name `/` in TMPFILE,
-//! which cannot occur in CREATE. So a reader shows TMPFILE to libfuse as CREATE, and the callback of
-//! `create` tells them apart by the name.
+//! which cannot occur in CREATE. So a reader hands TMPFILE to libfuse as CREATE, and the callback `create`
+//! tells them apart by the name.
 
 use std::ffi::CStr;
 use std::ptr;
@@ -24,24 +24,23 @@ const OPCODE: usize = 4;
 /// The length of `struct fuse_create_in`, which the name follows.
 const CREATE_IN: usize = 16;
 
-/// Called with each request before libfuse works on it: makes a CREATE of a TMPFILE.
+/// Changes TMPFILE to CREATE. Called with each request before libfuse processes it.
 ///
 /// # Safety
 ///
-/// - If `request` is not in a pipe, `size` bytes have been received into its memory, which nobody else
-///   uses.
+/// - If `request` is not in a pipe, `size` bytes have been received into its memory, which no other code uses.
 #[inline]
 pub(super) unsafe fn show_as_create(request: &fuse_buf) {
-    // Only requests of more than a page stay in a pipe.
+    // TMPFILE is not in a pipe: libfuse leaves there only requests of more than a page.
     if request.flags & FUSE_BUF_IS_FD != 0 {
         return;
     }
-    // SAFETY: guaranteed by the caller, see above.
+    // SAFETY: the caller guarantees `size` received bytes.
     let message = unsafe { callbacks::bytes(request.mem.cast(), request.size) };
     if wire::opcode(message) != Some(Opcode::Tmpfile) {
         return;
     }
-    // SAFETY: guaranteed by the caller, see above.
+    // SAFETY: the caller's guarantee is the same, and the request is in memory, as just checked.
     unsafe { change_opcode(request) };
 }
 
@@ -50,17 +49,17 @@ pub(super) unsafe fn show_as_create(request: &fuse_buf) {
 /// - As [`show_as_create`], and the request is in memory.
 #[cold]
 unsafe fn change_opcode(request: &fuse_buf) {
-    // SAFETY: guaranteed by the caller, see above.
+    // SAFETY: the caller guarantees `size` received bytes.
     let message = unsafe { callbacks::bytes(request.mem.cast(), request.size) };
     let name = message.get(IN_HEADER + CREATE_IN..);
     if !name.is_some_and(|name| name.starts_with(NAME.to_bytes_with_nul())) {
         return;
     }
-    logging::debug!("libfuse is shown TMPFILE as CREATE of the name `/`");
+    logging::debug!("TMPFILE is handed to libfuse as CREATE of the name `/`");
     let create = (Opcode::Create as u32).to_ne_bytes();
-    // SAFETY: the message is longer than its header, as just checked.
+    // SAFETY: the message is longer than a header, since it has a name.
     let opcode = unsafe { request.mem.cast::<u8>().add(OPCODE) };
-    // SAFETY: as above; nobody else uses the memory, by the guarantee of the caller.
+    // SAFETY: four bytes are there, as above; no other code uses the memory, as the caller guarantees.
     unsafe { ptr::copy_nonoverlapping(create.as_ptr(), opcode, create.len()) };
 }
 
@@ -79,7 +78,7 @@ mod tests {
             flags,
             ..<_>::default()
         };
-        // SAFETY: so many bytes are there, and nobody else uses them.
+        // SAFETY: `message` has `size` bytes, which no other code uses.
         unsafe { show_as_create(&request) };
         let opcode = message[OPCODE..OPCODE + 4].try_into().expect("4 bytes");
         let name = message.split_off(IN_HEADER + CREATE_IN);

@@ -17,7 +17,7 @@ use crate::Operations;
 /// thread of some program each.
 const MAX_IN_FLIGHT: usize = 16_384;
 
-/// As many threads as can receive requests: more would cost memory and help nobody.
+/// The most reader threads of a session: more would cost memory without use.
 pub(crate) const MAX_READER_THREADS: usize = 1024;
 
 /// How long handlers may go on after the session was told to end.
@@ -65,7 +65,7 @@ impl Limits {
 #[must_use = "nothing is mounted before `mount`"]
 pub struct SessionBuilder<O> {
     operations: O,
-    /// `None` stands for the default ones, which [`Program`](crate::Program) may have others than.
+    /// `None` means the defaults, which differ in [`Program`](crate::Program).
     options: Option<MountOptions>,
     conn_info_opts: Option<ConnInfoOpts>,
     limits: Limits,
@@ -112,8 +112,8 @@ impl<O: Operations> SessionBuilder<O> {
         self
     }
 
-    /// How many threads receive requests and run handlers up to their first wait; one by default,
-    /// 1024 at most, and more is taken as that.
+    /// How many threads receive requests and run handlers up to their first wait; one by default.
+    /// A number above 1024 counts as 1024.
     ///
     /// More of them help handlers that block or compute; handlers that wait by `.await` need no
     /// more than one.
@@ -180,9 +180,9 @@ impl<O: Operations> SessionBuilder<O> {
     /// How many handlers may wait at the same time; 16384 by default, at least 1.
     ///
     /// Further requests are queued, and answered with `EINTR` if they are interrupted there.
-    /// `forget` never waits. The kernel of this machine limits by itself how many there are; where requests may come
-    /// from elsewhere ([`custom_io`](Self::custom_io), [`lowlevel_ops`](Self::lowlevel_ops)), the queue has room for
-    /// 16384 requests and 256 MiB to write, and what is beyond that fails with `ENOMEM`.
+    /// `forget` never waits. The kernel of this machine limits the number of requests by itself. For other peers
+    /// ([`custom_io`](Self::custom_io), [`lowlevel_ops`](Self::lowlevel_ops)), the queue has room for 16384
+    /// requests and 256 MiB to write; a request beyond that fails with `ENOMEM`.
     #[doc(alias = "max_tasks")]
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.limits.max_in_flight = requests.max(1);
@@ -260,9 +260,8 @@ impl<O: Operations> SessionBuilder<O> {
     ///
     /// [`Error::Version`] if the loaded libfuse does not fit; [`Error::InvalidOption`] for `max_read`.
     ///
-    /// Names in requests are checked as for [`custom_io`](Self::custom_io), since nobody knows where C takes
-    /// requests from. Their lengths are libfuse's to trust: C has to see to it that they come from the kernel, or
-    /// are checked.
+    /// Names in requests are checked as for [`custom_io`](Self::custom_io), since C may receive requests from any
+    /// peer. libfuse trusts their lengths: if they do not come from the kernel, C has to check them.
     #[doc(alias = "fuse_session_new")]
     #[doc(alias = "fuse_lowlevel_ops")]
     pub fn lowlevel_ops(self) -> Result<LowlevelOps<O>, Error> {
@@ -293,10 +292,10 @@ impl<O: Operations> SessionBuilder<O> {
     /// | a request before INIT, or a second INIT | `EIO` |
     /// | an unknown request | `ENOSYS` |
     /// | more requests than there is [room](Self::max_in_flight) for | `ENOMEM` |
-    /// | a `FORGET` or an `INTERRUPT` that makes no sense, a `NOTIFY_REPLY` that nobody asked for | none |
+    /// | an invalid `FORGET` or `INTERRUPT`, a `NOTIFY_REPLY` without a retrieval | none |
     /// | a message of an impossible length | none; the session ends |
     ///
-    /// Inodes, file handles, offsets, flags and modes are not checked: a peer may send any, also those that it
+    /// Inodes, file handles, offsets, flags and modes are not checked: a peer may send any, even those that it
     /// was never given, or has forgotten.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! The handlers that have begun: polled first where their request was received, kept on the
-//! executor if they wait, limited in number.
+//! Handlers in flight: polled first by the reader of their request, moved to the executor if they wait,
+//! limited in number.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -41,15 +41,15 @@ use crate::wakers::wake_after;
 /// The waiting handlers of a session, and the requests that wait for one of them to end.
 #[repr(C)]
 pub(super) struct InFlight {
-    /// How many handlers may wait before a request is looked at twice: `limit`, or none where each one is.
+    /// The number of waiting handlers from which on `begins_at_once` is false: 0 if the peer is untrusted.
     limit_at_once: usize,
-    /// Length of `State::waiting`, to be looked at without the lock.
+    /// Length of `State::waiting`, readable without the lock.
     waiting: AtomicUsize,
     /// Which requests in the queue were interrupted.
     interrupted: Arc<Interrupted>,
     /// How many handlers may wait.
     limit: AtomicUsize,
-    /// Length of `State::queue`, to be looked at without the lock.
+    /// Length of `State::queue`, readable without the lock.
     queued: AtomicUsize,
     state: Mutex<State>,
     /// Told whenever a waiting handler has ended.
@@ -63,7 +63,7 @@ struct State {
     waiting: HashMap<u64, Waiting>,
     queue: Queue,
     next_ticket: u64,
-    /// The session has come to its end: nobody will poll handlers any more.
+    /// The session has ended: no handler is polled any more.
     closed: bool,
 }
 
@@ -83,7 +83,7 @@ struct Waiting {
 }
 
 impl InFlight {
-    /// `is_trusted`: requests come from the kernel, and need not be looked at.
+    /// `is_trusted`: requests come from the kernel, and their names need no check.
     pub(super) fn new(limit: usize, is_trusted: bool) -> Self {
         Self {
             limit_at_once: if is_trusted { limit } else { 0 },
@@ -102,14 +102,13 @@ impl InFlight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request may begin at once, as far as can be told without the lock: its handler may wait, and
-    /// there is nothing else to look at.
+    /// Whether a request's handler may be started without a check of names, and has room to wait. Takes no lock.
     #[inline]
     pub(super) fn begins_at_once(&self) -> bool {
         self.waiting.load(Ordering::Acquire) < self.limit_at_once
     }
 
-    /// Whether one more handler may wait, as far as can be told without the lock.
+    /// Whether one more handler may wait. Takes no lock.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.load(Ordering::Acquire) < self.limit()
     }
@@ -119,8 +118,8 @@ impl InFlight {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Makes room for one more handler while the value lives: for a handler that waits for other
-    /// requests, which would otherwise wait for room behind it.
+    /// Makes room for one more handler while the value lives. For a handler that waits for other requests: they
+    /// must not queue up behind it.
     pub(super) fn make_room(&self) -> Room<'_> {
         self.limit.fetch_add(1, Ordering::Relaxed);
         Room(self)
@@ -245,7 +244,7 @@ pub(super) fn queue<O: Operations>(shared: &Hold<O>, request: Request) -> Option
         return Some(request);
     }
     if state.closed {
-        return None; // Which answers it.
+        return None; // The drop replies.
     }
     if !shared.raw.is_from_kernel() && state.queue.is_full_for(&request) {
         drop(state);

@@ -172,7 +172,7 @@ pub struct Session<O: Operations> {
     ended: Receiver<ReaderEnd>,
     /// Handled until the session is closed: another signal must not leave the mount behind.
     signals: Option<Arc<Signals>>,
-    /// Waits for INIT.
+    /// The parent of a background process, which waits for INIT.
     parent: Mutex<Option<Parent>>,
     closed: bool,
 }
@@ -261,12 +261,11 @@ impl<O: Operations> Session<O> {
     /// Goes on in the background: this returns in a child process, whose working directory is `/`, and
     /// whose standard input and output are `/dev/null`.
     ///
-    /// The calling process waits until the kernel has been told that [`Operations::init`] succeeded, which
-    /// [`run`](Self::run) sees to, and exits with status 0 then. The child leaves the terminal at that
-    /// moment, and its standard error becomes `/dev/null`. If it ends before, it has said so on standard
-    /// error, has unmounted, and the calling process exits with the same status. So what started the
-    /// program learns of an error or a panic in `init`, of a capability that is not offered, and of whatever
-    /// else goes wrong until then. libfuse's own `fuse_daemonize` tells of none of these.
+    /// The calling process waits until [`Operations::init`] has succeeded, in [`run`](Self::run), and then exits
+    /// with status 0. The child leaves the terminal at that moment, and its standard error becomes `/dev/null`.
+    /// If the child ends before that, the calling process exits with the same status. So the process that
+    /// started the program learns of an error or a panic in `init`, and of a capability that is not offered.
+    /// With libfuse's own `fuse_daemonize` it does not.
     ///
     /// The calling process does not wait for sessions without a mount of their own: those of
     /// [`custom_io`](SessionBuilder::custom_io), and of a `/dev/fd/N` that is not mounted yet.
@@ -274,8 +273,8 @@ impl<O: Operations> Session<O> {
     /// # Errors
     ///
     /// [`Error::Daemonize`] if the process has other threads, which the child would lack: call this between
-    /// `mount` and `run`, and start nothing before. The calling process gets it, too, if the child ends by a
-    /// signal, or with status 0 without having run.
+    /// `mount` and `run`, and start no thread before. Also, in the calling process, if the child ends by a
+    /// signal, or with status 0 before `init` has succeeded.
     #[doc(alias = "fuse_daemonize")]
     pub fn daemonize(&self) -> Result<(), Error> {
         let threads = match std::fs::read_dir("/proc/self/task") {
@@ -295,7 +294,7 @@ impl<O: Operations> Session<O> {
         let parent = raw::fork_and_wait().map_err(|error| Error::Daemonize(error.to_string()))?;
         let raw = &self.shared.raw;
         if raw.is_custom_io() || raw.init_result().is_some() || raw.is_connected() == Some(false) {
-            // INIT has come already, or who sends it may wait for the parent.
+            // INIT has come already, or the peer that sends it may wait for the parent.
             parent.release();
             return Ok(());
         }

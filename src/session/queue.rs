@@ -1,16 +1,16 @@
-//! The requests that wait for a handler to end, because of `max_in_flight`.
+//! The queue of requests beyond `max_in_flight`.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::request::Request;
 
-/// How many requests may be queued, and how many bytes to write in them, where they do not come from the
-/// kernel of this machine: that one limits them by itself.
+/// The bounds of the queue for peers other than the kernel of this machine, which limits its requests by
+/// itself: the number of requests, and the bytes to write in them.
 const MAX_REQUESTS: usize = 16_384;
 const MAX_BYTES: usize = 256 << 20;
 
-/// Requests in the order of their tickets. What is done with one of them takes as long for many as for few.
+/// Requests in the order of their tickets.
 #[derive(Default)]
 pub(super) struct Queue {
     requests: BTreeMap<u64, (Request, Instant)>,
@@ -27,12 +27,12 @@ impl Queue {
         self.requests.is_empty()
     }
 
-    /// Whether there is no room for a request of a peer that is not to be trusted.
+    /// Whether there is no room for a request of an untrusted peer.
     pub(super) fn is_full_for(&self, request: &Request) -> bool {
         self.len() >= MAX_REQUESTS || self.bytes + request.payload_len() > MAX_BYTES
     }
 
-    /// `ticket` is greater than those before.
+    /// `ticket` is greater than all tickets before.
     pub(super) fn push(&mut self, ticket: u64, request: Request) {
         self.bytes += request.payload_len();
         self.requests.insert(ticket, (request, Instant::now()));

@@ -1,7 +1,7 @@
-//! The reactor of async-io, which timers and signals need: started with the session or not at all.
+//! The reactor of async-io, which timers and signals need: started with the first session.
 //!
-//! async-io makes its reactor, three descriptors and a thread, when the first timer is polled, and panics
-//! if it cannot. That must not happen at the end of a session.
+//! async-io opens three descriptors and starts a thread when the first timer is polled, and panics if it
+//! cannot. That must not happen at the end of a session.
 
 use std::future::Future;
 use std::io;
@@ -22,14 +22,14 @@ use smol::Timer;
 
 use crate::panics::catch;
 
-/// Starts the reactor, once for the process.
+/// Starts the reactor, which the process has once.
 pub(super) fn start() -> io::Result<()> {
     static STARTED: OnceLock<()> = OnceLock::new();
     if STARTED.get().is_some() {
         return Ok(());
     }
     can_start()?;
-    // Another thread may take what was there just now.
+    // It still panics if another thread takes the descriptors meanwhile.
     catch(|| {
         let timer = pin!(Timer::after(Duration::from_secs(60)));
         let _pending = timer.poll(&mut Context::from_waker(Waker::noop()));
@@ -39,17 +39,17 @@ pub(super) fn start() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether there are as many descriptors as the reactor takes, and a thread.
+/// Fails if the reactor's three descriptors and its thread cannot be had.
 fn can_start() -> io::Result<()> {
     let (one, other) = UnixStream::pair()?;
     let third = one.try_clone()?;
     let thread = thread::Builder::new().spawn(move || drop((one, other, third)))?;
-    // It does not panic.
+    // The thread does not panic.
     drop(thread.join());
     Ok(())
 }
 
-/// Waits for `future`, but no longer than this; `None` if it takes longer. Does not need the reactor.
+/// Waits for `future` until `deadline`; `None` if it is not ready by then. Does not need the reactor.
 pub(super) fn block_until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
     struct Unpark(Thread);
     impl Wake for Unpark {

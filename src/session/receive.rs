@@ -49,7 +49,7 @@ pub(super) fn spawn<O: Operations>(
                 Ok(result) => result.map_err(Error::Receive),
                 Err(Panicked(message)) => Err(Error::ReaderPanicked(message)),
             };
-            // Sending fails only after the session has been dropped. Both wake a waker of the program's.
+            // Sending fails only after the session has been dropped. Both calls may wake the program's executor.
             let tell = || {
                 drop(ended.try_send(end));
                 drop(ended);
@@ -58,10 +58,10 @@ pub(super) fn spawn<O: Operations>(
         })
 }
 
-/// Ends the session because a reader has ended, by whatever: the other readers leave, too.
+/// Ends the session because a reader has ended, for whatever reason. The other readers end, too.
 ///
-/// This wakes wakers of the program's, which may panic. Then nobody may have been told, and the connection
-/// is aborted: no client shall wait for a reader that is gone.
+/// This calls wakers of the program, which may panic. Then the session may not have been told, and the
+/// connection is aborted: no caller waits for a reader that is gone.
 fn end_session<O: Operations>(shared: &Shared<O>) {
     let told = catch(|| shared.stop.request(Cause::ReaderEnded));
     drop(catch(|| shared.raw.retrievals.end()));

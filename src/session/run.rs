@@ -163,22 +163,22 @@ impl<O: Operations> Session<O> {
         })
     }
 
-    /// Starts what the session needs to its end, the reader threads included: what runs short later
-    /// on must not keep it from ending. Called again, it does nothing.
+    /// Starts the readers, and all else that the session needs until its end: a shortage of descriptors or
+    /// threads must not keep it from ending. A second call does nothing.
     pub(super) fn start(&mut self) -> Result<(), Error> {
         self.prepare()?;
         self.start_readers()
     }
 
-    /// All of that but the reader threads.
+    /// As [`start`](Self::start), without the readers.
     fn prepare(&mut self) -> Result<Option<Arc<Signals>>, Error> {
         reactor::start()
             .map_err(|error| Error::system("cannot start a thread for timers", error))?;
-        // Before the readers, so that a signal is handled as soon as the file system is seen to answer.
+        // Before the readers: a signal must be handled as soon as the first request has a reply.
         self.signals()
     }
 
-    /// Lets the process go that waits for this one to be in the background.
+    /// Has the parent exit, if this process was started by `daemonize`.
     fn release_parent(&self) {
         let mut parent = self.parent.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(parent) = parent.take() {
@@ -261,7 +261,7 @@ impl<O: Operations> Session<O> {
         let shared = Arc::clone(&self.shared);
         shared.stop.request(Cause::Terminated);
         let deadline = shared.stop.deadline(shared.limits.shutdown_timeout);
-        // Does not need the reactor of async-io, which cannot be had if the session could not start.
+        // This `block_on` does not need the reactor of async-io, which may have failed to start.
         smol::future::block_on(async {
             // `run` has returned the error, or was dropped.
             drop(shared.executor.run(self.readers_ended(deadline)).await);

@@ -1,7 +1,7 @@
-//! Whether a request is one that libfuse may read.
+//! Checks of requests before libfuse reads them.
 //!
-//! libfuse trusts the kernel: it takes names to end with a NUL, and bodies to be as long as their
-//! lengths say. Whatever else sends requests is not to be trusted with that.
+//! libfuse trusts the kernel: names end with a NUL, and bodies are as long as their lengths say. Other peers
+//! are not trusted with that.
 
 use super::IN_HEADER;
 use super::InHeader;
@@ -19,17 +19,17 @@ const INIT_EXT: u32 = 1 << 30;
 const INIT_EXT_LEN: usize = 64;
 /// More than any kernel asks for in one request.
 const MAX_SIZE: u32 = 32 << 20;
-/// `struct fuse_setxattr_in` as of Linux 5.13, where `SETXATTR_EXT` was agreed on: 8 bytes more than
-/// otherwise.
+/// The length of `struct fuse_setxattr_in` if `SETXATTR_EXT` was agreed on (Linux 5.13): 8 bytes more than
+/// without it.
 const SETXATTR_EXT_LEN: usize = 16;
 
-/// What is to be done with a message.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accept,
-    /// It is answered with this error.
+    /// The reply is this error.
     Refuse(Errno),
-    /// It is dropped, since nothing answers it.
+    /// The message is dropped, since it has no reply.
     Drop,
 }
 
@@ -79,7 +79,7 @@ fn layout(opcode: Opcode, setxattr_ext: bool) -> (usize, Rest) {
     }
 }
 
-/// Where the fixed part says how long the reply may be.
+/// The offset in the fixed part of the largest size of the reply.
 fn reply_size_at(opcode: Opcode) -> Option<usize> {
     match opcode {
         Opcode::Read | Opcode::Readdir | Opcode::Readdirplus => Some(16),
@@ -89,13 +89,13 @@ fn reply_size_at(opcode: Opcode) -> Option<usize> {
     }
 }
 
-/// Looks at a message before libfuse does. `setxattr_ext`: whether `SETXATTR_EXT` was agreed on.
+/// Checks a message. `setxattr_ext`: whether `SETXATTR_EXT` was agreed on.
 pub(crate) fn check(message: &[u8], setxattr_ext: bool) -> Verdict {
     let Some(header) = InHeader::read(message) else {
         return Verdict::Drop;
     };
     let Some(opcode) = Opcode::from_number(header.opcode) else {
-        // libfuse would say the same, of those that it does not know.
+        // The reply of libfuse to opcodes that it does not know.
         return Verdict::Refuse(Errno::ENOSYS);
     };
     let body = &message[IN_HEADER..];
@@ -116,16 +116,17 @@ pub(crate) fn check(message: &[u8], setxattr_ext: bool) -> Verdict {
     }
 }
 
-/// How many bytes behind a message that was accepted libfuse may read as well. They have to be zeros.
+/// The number of bytes that libfuse may read beyond the end of an accepted message. The caller sets them to
+/// zero.
 ///
-/// These are for `SETXATTR`: libfuse 3.13.0, 3.13.1 and 3.14.0 read the longer layout, which has not been
-/// agreed on, unless they are patched as Debian's is. They take the name to begin 8 bytes later, which may
-/// be inside the value, and no libfuse compares the length of the value with that of the message.
+/// Only `SETXATTR` has such bytes. libfuse 3.13.0, 3.13.1 and 3.14.0 read the longer layout even if it was not
+/// agreed on, unless patched as Debian's is. Their name begins 8 bytes later, possibly inside the value. No
+/// libfuse compares the length of the value with that of the message.
 pub(crate) fn overrun(message: &[u8]) -> usize {
     let body = message.get(IN_HEADER..).unwrap_or_default();
     match (opcode(message), u32_at(body, 0)) {
         (Some(Opcode::Setxattr), Some(size)) => {
-            // If there is no NUL, the first zero behind the message is one.
+            // Without a NUL, the name ends at the first zero beyond the message.
             let name = body.get(SETXATTR_EXT_LEN..).unwrap_or_default();
             let name_len = name.iter().position(|byte| *byte == 0);
             let value = SETXATTR_EXT_LEN + name_len.unwrap_or(name.len()) + 1;
@@ -149,7 +150,7 @@ fn is_sound(opcode: Opcode, body: &[u8], setxattr_ext: bool) -> bool {
     }
     match rest {
         Rest::Nothing => true,
-        // The kernel has that name for TMPFILE only, which a reader may show to libfuse as CREATE.
+        // The kernel sends that name in TMPFILE only, which a reader may hand to libfuse as CREATE.
         Rest::Names(_) if opcode == Opcode::Create && variable.starts_with(b"/\0") => false,
         Rest::Names(names) => without_names(variable, names).is_some(),
         Rest::Payload(size) => variable.len() >= size_at(size),
@@ -160,7 +161,7 @@ fn is_sound(opcode: Opcode, body: &[u8], setxattr_ext: bool) -> bool {
     }
 }
 
-/// What follows so many names, each with a NUL at its end.
+/// The bytes behind this number of NUL-terminated names; `None` if there are fewer.
 fn without_names(bytes: &[u8], names: usize) -> Option<&[u8]> {
     (0..names).try_fold(bytes, |rest, _| {
         let nul = rest.iter().position(|byte| *byte == 0)?;

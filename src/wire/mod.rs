@@ -65,12 +65,11 @@ pub(crate) fn opcode(message: &[u8]) -> Option<Opcode> {
     Opcode::from_number(u32_at(message, 4)?)
 }
 
-/// Whether a request says that set-user-id bits are to be cleared; `None` if there is too little of it to
-/// tell.
+/// Whether a request says that set-user-id bits are to be cleared; `None` if the message is too short.
 #[inline]
 pub(crate) fn kills_suidgid(message: &[u8]) -> Option<bool> {
-    /// Where the flags are in `struct fuse_open_in`, `fuse_create_in` and `fuse_write_in`, and the bits
-    /// `FUSE_OPEN_KILL_SUIDGID` and `FUSE_WRITE_KILL_SUIDGID`.
+    /// Offset of the flags in `struct fuse_open_in`, `fuse_create_in` and `fuse_write_in`, and the bit:
+    /// `FUSE_OPEN_KILL_SUIDGID` or `FUSE_WRITE_KILL_SUIDGID`.
     const OPEN: (usize, u32) = (4, 1);
     const CREATE: (usize, u32) = (12, 1);
     const WRITE: (usize, u32) = (20, 1 << 2);

@@ -73,7 +73,7 @@ opcodes! {
 }
 
 impl Opcode {
-    /// Whether whoever sends the request waits for a reply. (`INTERRUPT` may be replied to with an error.)
+    /// Whether the kernel waits for a reply. (The reply to `INTERRUPT`, if there is one, is an error.)
     pub(crate) fn wants_reply(self) -> bool {
         !matches!(
             self,

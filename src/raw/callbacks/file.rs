@@ -46,12 +46,12 @@ use crate::wire;
 pub(super) unsafe extern "C" fn open(req: fuse_req_t, ino: fuse_ino_t, fi: *mut fuse_file_info) {
     // SAFETY: guaranteed by the caller, see above.
     let flags = unsafe { open_flags(fi) };
-    // A file that is cut off here, since the file system has asked for that, gets no `setattr`. The kernel
-    // says no more about it unless the file system has asked for that, too.
+    // With `O_TRUNC` (`ATOMIC_O_TRUNC`) the kernel sends no `setattr`. Whether the bits are to be cleared, it
+    // says only with `HANDLE_KILLPRIV_V2`.
     let kill = flags.contains(OpenFlags::TRUNC) && {
-        // SAFETY: guaranteed by the caller, see above.
+        // SAFETY: libfuse has given `req` to this callback, which runs.
         let is_wanted = unsafe { is_killpriv_wanted(req) };
-        // SAFETY: guaranteed by the caller, see above.
+        // SAFETY: as for `req`, and `fi` lives until this function returns.
         !is_wanted || unsafe { kills_suidgid(req, fi) }.unwrap_or(true)
     };
     let inode = Inode(ino);
@@ -74,9 +74,9 @@ pub(super) unsafe extern "C" fn create(
     fi: *mut fuse_file_info,
 ) {
     #[cfg(not(libfuse_since = "3.17"))]
-    // SAFETY: guaranteed by the caller, see above.
+    // SAFETY: `name` is NUL-terminated and lives until this function returns (fuse_lowlevel.h).
     if unsafe { CStr::from_ptr(name) } == NAME_OF_TMPFILE {
-        // SAFETY: guaranteed by the caller, see above.
+        // SAFETY: `tmpfile` asks for the same of `req` and `fi`.
         return unsafe { tmpfile(req, parent, mode, fi) };
     }
     // SAFETY: guaranteed by the caller, see above.
@@ -84,9 +84,9 @@ pub(super) unsafe extern "C" fn create(
     // SAFETY: guaranteed by the caller, see above.
     let flags = unsafe { open_flags(fi) };
     let kill = flags.contains(OpenFlags::TRUNC) && {
-        // SAFETY: guaranteed by the caller, see above.
+        // SAFETY: libfuse has given `req` to this callback, which runs.
         let is_wanted = unsafe { is_killpriv_wanted(req) };
-        // SAFETY: guaranteed by the caller, see above.
+        // SAFETY: as for `req`, and `fi` lives until this function returns.
         is_wanted && unsafe { kills_suidgid(req, fi) }.unwrap_or(true)
     };
     // SAFETY: guaranteed by the caller, see above.
@@ -104,7 +104,7 @@ pub(super) unsafe extern "C" fn create(
     };
 }
 
-/// C: `fuse_lowlevel_ops::tmpfile`, which libfuse has from 3.17 on. Before that, [`create`] calls it.
+/// C: `fuse_lowlevel_ops::tmpfile`. libfuse has it since 3.17; with older versions, [`create`] calls this.
 ///
 /// # Safety
 ///
@@ -179,8 +179,8 @@ pub(super) unsafe extern "C" fn write_buf(
     let from_cache = unsafe { file_bits(fi) } & shim::SHIM_WRITEPAGE != 0;
     // SAFETY: guaranteed by the caller, see above.
     let bufv = unsafe { &mut *bufv };
-    // The kernel says it in any case, and for writes that bypass its cache it does nothing else.
-    // SAFETY: guaranteed by the caller, see above.
+    // The kernel always sets the flag where it is due. For writes that bypass its cache, it sends no `setattr`.
+    // SAFETY: libfuse has given `bufv` to this callback, which runs.
     let kill = unsafe { write_kills_suidgid(bufv) }.unwrap_or(!from_cache);
     // SAFETY: guaranteed by the caller, see above.
     let data = match unsafe { payload(bufv, from_cache) } {
@@ -205,8 +205,8 @@ pub(super) unsafe extern "C" fn write_buf(
     };
 }
 
-/// Whether a write says that set-user-id bits are to be cleared; `None` if that cannot be seen: in a pipe of
-/// a session that C runs. libfuse 3.18.3 has a member for it, which it does not set for `write_buf`.
+/// Whether a write says that set-user-id bits are to be cleared. `None` if the write is in a pipe of a session
+/// that C runs: libfuse 3.18.3 does not set `fuse_file_info::kill_suidgid` for `write_buf`.
 ///
 /// # Safety
 ///
@@ -218,10 +218,10 @@ unsafe fn write_kills_suidgid(bufv: &fuse_bufvec) -> Option<bool> {
     match says {
         None if is_in_memory => {
             let payload = bufv.buf[0].mem.cast::<u8>();
-            // SAFETY: the headers of the request stand before its payload (lib/fuse_lowlevel.c,
-            // `do_write_buf`): requests come in one piece, since io_uring is refused.
+            // SAFETY: the headers stand before the payload (lib/fuse_lowlevel.c, `do_write_buf`). Only with
+            // io_uring they do not, which INIT never asks for.
             let headers = unsafe { payload.sub(WRITE_HEADERS) };
-            // SAFETY: so many bytes are there, as above.
+            // SAFETY: `WRITE_HEADERS` bytes are there, as above.
             wire::kills_suidgid(unsafe { super::bytes(headers.cast(), WRITE_HEADERS) })
         }
         says => says,

@@ -198,8 +198,8 @@ unsafe fn file_bits(fi: *const sys::fuse_file_info) -> u32 {
     unsafe { shim::shim_file_info_get(fi) }
 }
 
-/// Whether an `open` or `create` says that set-user-id bits are to be cleared; `None` if that cannot be
-/// seen: in sessions that C runs, before libfuse 3.18.3.
+/// Whether an `open` or `create` says that set-user-id bits are to be cleared. `None` in sessions that C runs
+/// with libfuse before 3.18.3, which does not hand that on.
 ///
 /// # Safety
 ///
@@ -218,7 +218,7 @@ unsafe fn kills_suidgid(req: sys::fuse_req_t, fi: *const sys::fuse_file_info) ->
     })
 }
 
-/// Whether the file system has asked to clear set-user-id bits where it is told to.
+/// Whether the file system has asked for `HANDLE_KILLPRIV_V2`.
 ///
 /// # Safety
 ///

@@ -147,7 +147,7 @@ impl Connection {
         self.read_end.as_ref()
     }
 
-    /// Closes what replies go to. Nobody may use the session any more.
+    /// Closes the descriptor of replies. The caller makes sure that no other thread uses the session.
     pub(super) fn close(&self) {
         close_but_keep_number(self.write.fd);
     }

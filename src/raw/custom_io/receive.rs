@@ -1,4 +1,4 @@
-//! Requests out of a connection.
+//! Receiving requests from a connection.
 
 use std::ffi::c_int;
 use std::ptr::NonNull;
@@ -18,16 +18,16 @@ use crate::wire::InHeader;
 use crate::wire::Opcode;
 use crate::wire::Verdict;
 
-/// What is known between two requests.
+/// The state between two requests.
 #[derive(Default)]
 pub(super) struct Receiving {
-    /// The beginning of a request, whose rest was not there yet when a signal came.
+    /// The beginning of a request, if a signal came before the rest.
     begun: Vec<u8>,
     /// DESTROY has come: the file system will not be initialized again.
     destroyed: bool,
 }
 
-/// Why there is no request.
+/// The reason for which there is no request.
 enum End {
     /// The other side has closed the connection.
     Closed,
@@ -35,15 +35,14 @@ enum End {
 }
 
 impl Connection {
-    /// As `fuse_session_receive_buf`: how many bytes were received; 0 at the end of the connection,
-    /// minus an error number on failure.
+    /// Receives a request that libfuse may read. Returns, as `fuse_session_receive_buf` does, the number of
+    /// bytes; 0 at the end of the connection; a negative error number on failure.
     ///
-    /// What has been received is a request that libfuse may read. INIT is not returned: libfuse has worked on
-    /// it when this returns with `EINTR`.
+    /// INIT is not returned: this has libfuse process it, and returns `EINTR`.
     ///
     /// # Safety
     ///
-    /// - `mem` has room for `capacity` bytes, which nobody else uses.
+    /// - `mem` has room for `capacity` bytes, which no other code uses.
     /// - This is the connection of `session`.
     pub(in crate::raw) unsafe fn receive(
         &self,
@@ -59,7 +58,7 @@ impl Connection {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         loop {
-            // SAFETY: guaranteed by the caller, see above.
+            // SAFETY: `mem` has room for `capacity` bytes, as the caller guarantees.
             let len = match unsafe { self.receive_message(&mut receiving, mem, capacity) } {
                 Ok(len) => len,
                 Err(End::Closed) => return 0,
@@ -69,20 +68,20 @@ impl Connection {
                     return -errno.raw();
                 }
             };
-            // SAFETY: so much has just been received.
+            // SAFETY: `len` bytes have just been received.
             let message = unsafe { bytes(mem, len) };
             if !self.admit(session, &mut receiving, message, capacity - len) {
                 continue;
             }
             let overrun = wire::overrun(message);
-            // SAFETY: `len` is no more than the capacity.
+            // SAFETY: `receive_message` returns no more than the capacity.
             let end = unsafe { mem.add(len) };
-            // SAFETY: there is room for so many bytes more, as `admit` has checked.
+            // SAFETY: `admit` has checked that `overrun` bytes more have room.
             unsafe { end.write_bytes(0, overrun) };
             if wire::opcode(message) == Some(Opcode::Init) {
-                // While the lock is held: libfuse works on nothing else meanwhile, which looks at what is
-                // agreed on, nor on a second INIT.
-                // SAFETY: it has been checked, and libfuse keeps nothing of it.
+                // The lock is held meanwhile: libfuse must not process a second INIT, nor another request,
+                // for which it would read what INIT is about to change.
+                // SAFETY: `admit` has checked the message.
                 unsafe { session.process_message(message) };
                 return -libc::EINTR;
             }
@@ -90,8 +89,8 @@ impl Connection {
         }
     }
 
-    /// Whether libfuse may see this request, behind which there is so much room; else it is answered here,
-    /// if it can be.
+    /// Whether libfuse may see this request, behind which `room` bytes are free. If not, sends the reply, if
+    /// the request has one.
     fn admit(
         &self,
         session: &RawSession,
@@ -117,11 +116,11 @@ impl Connection {
         false
     }
 
-    /// Receives one message, whatever it is.
+    /// Receives one message, unchecked.
     ///
     /// # Safety
     ///
-    /// - `mem` has room for `capacity` bytes, which nobody else uses.
+    /// - `mem` has room for `capacity` bytes, which no other code uses.
     unsafe fn receive_message(
         &self,
         receiving: &mut Receiving,
@@ -129,9 +128,9 @@ impl Connection {
         capacity: usize,
     ) -> Result<usize, End> {
         match self.read.kind {
-            // SAFETY: guaranteed by the caller, see above.
+            // SAFETY: `mem` has room for `capacity` bytes, as the caller guarantees.
             Kind::PacketSocket => unsafe { self.receive_packet(mem, capacity) },
-            // SAFETY: guaranteed by the caller, see above.
+            // SAFETY: as for a packet socket.
             _ => unsafe { self.receive_from_stream(receiving, mem, capacity) },
         }
     }
@@ -222,7 +221,7 @@ impl Connection {
     }
 }
 
-/// What becomes of a message of the session.
+/// Checks a message against the state of the session.
 fn verdict(session: &RawSession, receiving: &mut Receiving, message: &[u8]) -> Verdict {
     let setxattr_ext = session.wanted().contains(Capabilities::SETXATTR_EXT);
     let verdict = wire::check(message, setxattr_ext);
@@ -240,8 +239,8 @@ fn verdict(session: &RawSession, receiving: &mut Receiving, message: &[u8]) -> V
         },
         Opcode::NotifyReply if !session.retrievals.takes_reply() => Verdict::Drop,
         Opcode::Interrupt => {
-            // So that libfuse keeps one at most that is about a request which it does not have: each is
-            // compared with all of them.
+            // libfuse keeps interruptions of requests that it does not have, and compares each new one with
+            // all of them. This leaves it one at most.
             let_go_of_interruption(session.as_ptr());
             Verdict::Accept
         }
@@ -261,6 +260,6 @@ fn verdict(session: &RawSession, receiving: &mut Receiving, message: &[u8]) -> V
     reason = "the pointer is not null, and the memory initialized"
 )]
 unsafe fn bytes<'a>(mem: NonNull<u8>, len: usize) -> &'a [u8] {
-    // SAFETY: guaranteed by the caller, see above.
+    // SAFETY: the caller guarantees `len` initialized bytes that do not change.
     unsafe { slice::from_raw_parts(mem.as_ptr(), len) }
 }

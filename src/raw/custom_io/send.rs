@@ -33,7 +33,7 @@ impl Connection {
             Err(errno @ (Errno::EMSGSIZE | Errno::ENOBUFS)) => {
                 // A packet socket takes no more than its buffer holds. Nobody shall wait for ever.
                 logging::warn!(
-                    "an answer is too large for the socket, and becomes an error: {errno}"
+                    "a reply is too large for the socket; EIO is sent in its place: {errno}"
                 );
                 if let Some(header) = header {
                     // SAFETY: the number is in the last 8 of the header's 16 bytes.
@@ -48,7 +48,7 @@ impl Connection {
         }
     }
 
-    /// Answers a request with an error, without libfuse. That nobody wants to know does not matter.
+    /// Replies to a request with an error, without libfuse. A failure to send it is logged only.
     pub(super) fn send_failure(&self, unique: u64, errno: Errno) {
         let mut message = wire::failure(unique, errno.raw());
         let piece = iovec {
@@ -58,7 +58,7 @@ impl Connection {
         // SAFETY: the message lives until this returns.
         let sent = unsafe { self.send_now(SmallVec::from_slice(&[piece])) };
         if let Err(errno) = sent {
-            logging::debug!("an answer has not been sent: {errno}");
+            logging::debug!("cannot send the reply to request {unique}: {errno}");
         }
     }
 

@@ -24,9 +24,9 @@ impl RawSession {
     }
 }
 
-/// Puts the flags into the answer to INIT, if this is it: a `fuse_out_header` (length, error,
-/// unique), then a `fuse_init_out`. While INIT is not answered nothing else is, and a
-/// notification, which another thread may send meanwhile, has the unique number 0. Whether that is done.
+/// Adds the flags to the reply to INIT, if this is it: a `fuse_out_header` (length, error, unique), then a
+/// `fuse_init_out`. Before it there is no other reply. A notification, which another thread may send
+/// meanwhile, has the unique number 0. Returns whether this is the reply.
 ///
 /// # Safety
 ///

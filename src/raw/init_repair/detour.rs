@@ -118,7 +118,7 @@ fn unique(message: &[u8]) -> u64 {
     unique.map_or(0, u64::from_ne_bytes)
 }
 
-/// Puts the flags into the answer to INIT, if this is it: a `fuse_out_header`, then a `fuse_init_out`.
+/// Adds the flags to the reply to INIT, if this is it: a `fuse_out_header`, then a `fuse_init_out`.
 /// An error has no body.
 fn add_flags(message: &mut [u8], flags: u64) {
     if unique(message) == 0 {

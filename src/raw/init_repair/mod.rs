@@ -1,8 +1,8 @@
 //! `PARALLEL_DIROPS` and `NO_EXPORT_SUPPORT` for libfuse before 3.17.
 //!
-//! These versions take the wish for the first but leave it out of the reply to INIT (libfuse issue 861), and
-//! the kernel then sends the lookups of one directory one after the other. The second they do not know. So
-//! the missing bits are put into that one reply, on its way to the kernel:
+//! These versions accept the first, but leave it out of the reply to INIT (libfuse issue 861): the kernel then
+//! sends the lookups of one directory one after the other. They do not know the second. So the missing bits
+//! are added to that reply on its way to the kernel:
 //!
 //! - from 3.13 on, `fuse_session_custom_io` lets us do the reading and writing. libfuse only stores
 //!   the functions, so that this works on a session that is mounted the ordinary way;
@@ -29,7 +29,7 @@ const FUSE_INIT_EXT: u64 = 1 << 30;
 /// The protocol that has `FUSE_NO_EXPORT_SUPPORT`: Linux 6.9.
 const NO_EXPORT_SUPPORT_SINCE: (u32, u32) = (7, 40);
 
-/// What libfuse before 3.17 must not be told of: it rejects capabilities that it does not know.
+/// Capabilities that libfuse must not see: before 3.17 it rejects those that it does not know.
 pub(super) const UNKNOWN_TO_LIBFUSE: Capabilities = match cfg!(libfuse_since = "3.17") {
     true => Capabilities::empty(),
     false => Capabilities::NO_EXPORT_SUPPORT,
@@ -60,7 +60,7 @@ pub(super) struct InitRepair {
 }
 
 impl InitRepair {
-    /// Offers the file system what libfuse does not know.
+    /// Offers the file system the capabilities that libfuse does not know.
     pub(super) fn offer(info: &mut ConnInfo) {
         if info.protocol() >= NO_EXPORT_SUPPORT_SINCE {
             info.capable |= UNKNOWN_TO_LIBFUSE;

@@ -137,7 +137,7 @@ impl Drop for RawSession {
                 self.disconnect();
             }
             if let Some(io) = self.io.get() {
-                // Whoever does not take replies must not keep the session from its end.
+                // A peer that reads no replies must not block the end.
                 io.close();
             }
             if self.init_result().is_some() {

@@ -311,11 +311,11 @@ impl RawSession {
         }
     }
 
-    /// Has libfuse work on a message that comes from a connection.
+    /// Has libfuse process a message that comes from a connection.
     ///
     /// # Safety
     ///
-    /// - libfuse may read all that the message says that it has.
+    /// - The message is as long as the lengths in it say.
     pub(super) unsafe fn process_message(&self, message: &[u8]) {
         let buf = sys::fuse_buf {
             mem: message.as_ptr().cast_mut().cast(),
@@ -323,14 +323,14 @@ impl RawSession {
             ..<_>::default()
         };
         self.repair_answer(&buf, || {
-            // SAFETY: guaranteed by the caller, see above; libfuse only reads the message, and keeps nothing
-            // of it when this returns.
+            // SAFETY: the message is as long as it says, as the caller guarantees. libfuse only reads it, and
+            // keeps no pointer to it.
             unsafe { sys::fuse_session_process_buf(self.as_ptr(), &buf) }
         });
     }
 
-    /// Whether names in requests are the kernel's, which has looked at them. Of a session that C has made
-    /// nobody knows where its requests come from.
+    /// Whether requests come from the kernel, which has checked their names. Not known in sessions that C has
+    /// made: they count as untrusted.
     #[inline]
     pub(crate) fn is_from_kernel(&self) -> bool {
         self.io.get().is_none() && self.foreign.is_none()
@@ -362,7 +362,7 @@ impl RawSession {
         if let Some(foreign) = &self.foreign {
             return foreign.message(message);
         }
-        // Refused at the end of the session only, when dropping it answers the request.
+        // Fails at the end of the session only: then the drop of the message replies.
         // A waker that panics must not unwind into C.
         if let Ok(Err(refused)) = catch(|| wake_after(|| self.sender.try_send(message))) {
             logging::debug!("a request after the end of the session: {refused}");

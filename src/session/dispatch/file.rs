@@ -176,10 +176,10 @@ impl<O: Operations> Hold<O> {
         let _ = request.answer(result.map(|found| Sought { found, offset }));
     }
 
-    /// Has the kernel write back what it has cached of a file, from `offset` on: it does not do so before
-    /// it asks where the data are, and what the file system does not have yet would be taken for a hole.
+    /// Has the kernel write back the cached data of a file from `offset` on. It does not do so before LSEEK:
+    /// data that the file system does not have yet would be taken for a hole.
     async fn write_back(&self, inode: Inode, offset: u64) -> Result<()> {
-        // The writes, and the reads that lock the same pages, must not queue up behind this request.
+        // The writes, and reads that hold the lock of a page to be written, must not queue up behind this request.
         let _room = self.in_flight.make_room();
         let result = self.notifier.write_back(inode, offset).await;
         result.inspect_err(|errno| {

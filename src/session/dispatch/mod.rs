@@ -61,8 +61,7 @@ pub(super) fn dispatch<O: Operations>(shared: &Hold<O>, message: Message) {
     }
 }
 
-/// Works on a request that is not the kernel's of this machine, or for whose handler there seems to be no
-/// room.
+/// Dispatches a request whose peer is untrusted, or whose handler may have no room.
 #[cold]
 fn look_twice<O: Operations>(shared: &Hold<O>, request: Request) {
     if !shared.raw.is_from_kernel()

@@ -30,11 +30,11 @@ fn is_stacktrace(inode: Inode, name: &OsStr) -> bool {
     inode == Inode::ROOT && name == OsStr::new(STACKTRACE)
 }
 
-/// The attributes that hold access control lists.
+/// The extended attributes with access control lists.
 const ACLS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
 
 impl<O: Operations> Hold<O> {
-    /// Whether this attribute is an access control list that the kernel checks permissions by.
+    /// Whether the kernel checks permissions by the access control list in this attribute.
     #[cold]
     fn asks_for_acl(&self, name: &OsStr) -> bool {
         self.raw.wants(Capabilities::POSIX_ACL) && ACLS.iter().any(|acl| name == *acl)
@@ -72,7 +72,7 @@ impl<O: Operations> Hold<O> {
             self.unless_interrupted(&request, handler).await
         };
         let result = match result {
-            // To the kernel that would be a failed check of permissions, for all but the owner.
+            // After EOPNOTSUPP the kernel denies access to all users but the owner.
             Err(Errno::EOPNOTSUPP) if self.asks_for_acl(name.as_os_str()) => Err(Errno::ENOATTR),
             result => result,
         };

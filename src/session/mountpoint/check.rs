@@ -1,4 +1,4 @@
-//! Whether a mountpoint can be mounted on, as far as that can be told beforehand.
+//! Checks of a mountpoint before the mount.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,14 +17,14 @@ use crate::mountinfo::MountTable;
 use crate::mountinfo::Mounts;
 use crate::raw::sys;
 
-/// As many symbolic links as the kernel follows.
+/// The number of symbolic links that the kernel follows.
 const MAX_SYMLINKS: usize = 40;
 
 impl Mountpoint {
-    /// A directory or file that can be mounted on, or a descriptor that somebody else mounts.
+    /// Checks a directory or file, or a descriptor that another program mounts.
     ///
-    /// The kernel is never asked about a path that leads through a mount of this process which is not
-    /// running: nobody would answer.
+    /// Makes no system call for a path that leads through a mount of this process without readers: it would
+    /// wait for ever.
     pub(in crate::session) fn check(given: &Path) -> Result<Self, Error> {
         let fail = |reason: String| Error::Mountpoint {
             path: given.to_owned(),

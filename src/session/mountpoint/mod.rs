@@ -1,4 +1,4 @@
-//! The directory that is mounted on: fit for it beforehand, free again afterwards.
+//! Mountpoints: checks before the mount, the search for the mount and the unmount at the end.
 
 mod check;
 mod diagnose;
@@ -33,54 +33,54 @@ use crate::raw::RawSession;
 use crate::raw::sys;
 use crate::raw::sys::MountedAt;
 
-/// The mounts of this process that nobody answers for: whoever asks the kernel for a path through one
-/// of them waits for ever.
+/// The mounts of this process that no reader serves: a system call for a path through one of them waits for
+/// ever.
 static UNSERVED: Mutex<Vec<Device>> = Mutex::new(Vec::new());
 
 fn unserved() -> MutexGuard<'static, Vec<Device>> {
     UNSERVED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How often unmounting is repeated: a file system may be mounted on many paths, by bind mounts.
+/// How many times a session unmounts: a file system may be mounted on many paths, by bind mounts.
 const MAX_UNMOUNTS: usize = 1000;
 
-/// How often starting fusermount3 is tried again while the user may not have another process.
+/// How many times, and how often, fusermount3 is started again while the user may have no more processes.
 const HELPER_ATTEMPTS: usize = 10;
 const HELPER_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Where a session is mounted.
+/// The mountpoint of a session, and the mount.
 ///
-/// What is needed to find the mount, to abort its connection and to unmount is opened when the session
-/// is mounted: at its end, the process may have no descriptor left.
+/// The descriptors for finding the mount and for aborting its connection are opened when the session is
+/// mounted: at the end, the process may have none left.
 #[derive(Debug)]
 pub(super) struct Mountpoint {
     /// As the caller spelled it.
     given: PathBuf,
     /// Absolute, without symbolic links.
     path: PathBuf,
-    /// `None` without a /proc: then the file system is looked for on `path` alone.
+    /// `None` without a /proc: then the mount is looked for on `path` only.
     table: Option<MountTable>,
-    /// What was mounted on `path` before: if it shows again, the session's mount is gone.
+    /// The mount on `path` before the session's: if it is the topmost again, the session's mount is gone.
     below: Option<MountedAt>,
-    /// The mount, once it is there.
+    /// `None` before the mount, and if the mount was not found.
     mount: Option<OwnMount>,
-    /// The mount was seen to be no longer there. What then is mounted on the path is not ours, though
-    /// it may have the same device number.
+    /// The file system was found to be unmounted. A later mount on the path is not the session's, even if
+    /// it has the same device number.
     gone: AtomicBool,
 }
 
-/// What tells a session's mount from others.
+/// The identity of a session's mount.
 #[derive(Debug)]
 struct OwnMount {
     device: Device,
-    /// In the table of mounts. Other mounts may get it when this one is gone.
+    /// The number in the table of mounts, which the kernel gives to another mount after this one.
     id: Option<u64>,
-    /// Of no other mount; `None` before Linux 6.8.
+    /// The number that no other mount ever has; `None` before Linux 6.8.
     unique_id: Option<u64>,
     /// The user and group that mounted. The kernel lets no other user look at the mount, unless that is
     /// allowed.
     owner: (u32, u32),
-    /// `/sys/fs/fuse/connections/N/abort`. `None` where that file system is not mounted.
+    /// `/sys/fs/fuse/connections/N/abort`. `None` if fusectl is not mounted.
     abort: Option<File>,
 }
 
@@ -96,7 +96,7 @@ impl Mountpoint {
         }
     }
 
-    /// That of a session that is not mounted.
+    /// The mountpoint of a session that is not mounted.
     pub(super) fn none() -> Self {
         Self::new(Path::new(""), PathBuf::new(), None)
     }
@@ -105,7 +105,7 @@ impl Mountpoint {
         &self.path
     }
 
-    /// Mounts the session here, with `clones` more descriptors if they can be had.
+    /// Mounts the session here, with up to `clones` cloned descriptors.
     pub(super) fn mount(
         mut self,
         raw: &Arc<RawSession>,
@@ -125,10 +125,9 @@ impl Mountpoint {
         Ok(self)
     }
 
-    /// Finds out which mount is the session's own, and opens what its end needs; unmounts if that is
-    /// not possible.
+    /// Finds the session's mount, and opens the files that its end needs. Unmounts on failure.
     ///
-    /// Another program may unmount meanwhile. What was below shows then, and is not the session's.
+    /// Another program may unmount meanwhile: then the topmost mount on the path is not the session's.
     fn find(&mut self, raw: &RawSession) -> Result<(), Error> {
         let mounts = self.table.as_ref().map(MountTable::read).transpose();
         let found = mounts.and_then(|mounts| {
@@ -136,7 +135,7 @@ impl Mountpoint {
             let mount = mounts
                 .as_ref()
                 .and_then(|mounts| mounts.fuse_mount(&self.path));
-            // It is not in the table if the thread has changed its namespace or root directory.
+            // The table lacks the mount if the thread has changed its namespace or root directory.
             let device = mount.map(|mount| mount.device);
             let Some(device) = device.or(there.map(|there| there.device)) else {
                 return Ok(None);
@@ -153,7 +152,7 @@ impl Mountpoint {
         });
         match found {
             Ok(mount) => {
-                // Without the mount in it, the table is of no use.
+                // A table without the mount would make it look unmounted.
                 let is_in_table = |mount: &OwnMount| mount.id.is_some();
                 self.table
                     .take_if(|_| !mount.as_ref().is_some_and(is_in_table));
@@ -171,7 +170,7 @@ impl Mountpoint {
         Ok(())
     }
 
-    /// Tells other mounts of this process whether somebody answers requests here.
+    /// Records whether readers serve this mount, for later mounts of this process.
     pub(super) fn set_served(&self, served: bool) {
         let Some(mount) = &self.mount else { return };
         let mut unserved = unserved();
@@ -181,17 +180,16 @@ impl Mountpoint {
         }
     }
 
-    /// Looks whether the file system is still mounted, and remembers it if it is not: other file
-    /// systems may get its device number and its path.
+    /// Looks whether the file system is still mounted. If not, remembers it, since another file system may
+    /// get its device number and its path.
     pub(super) fn look(&self, raw: &RawSession) {
         if let Err(error) = self.paths(raw) {
             logging::debug!("{:?} counts as mounted: {error}", self.path);
         }
     }
 
-    /// Where the file system is mounted in its mount namespace; empty if nowhere, which is remembered.
-    ///
-    /// Its mountpoint may have been moved or renamed, and there may be bind mounts.
+    /// The paths on which the file system is mounted in its mount namespace: the mount may have been moved or
+    /// renamed, and there may be bind mounts. None means unmounted, which is remembered.
     fn paths(&self, raw: &RawSession) -> io::Result<Vec<PathBuf>> {
         let Some(mount) = &self.mount else {
             if self.below.is_some() && mounted_at(&self.path) == self.below {
@@ -211,7 +209,7 @@ impl Mountpoint {
                     // Linux before 5.8 may leave out a mount while others are unmounted.
                     mounts = table.read()?.of_fuse_device(mount.device);
                 }
-                // While there is a connection, no other file system has its device number.
+                // As long as the connection lasts, no other file system has its device number.
                 match raw.is_connected() == Some(true)
                     || mounts.iter().any(|found| mount.is_same(found, &self.path))
                 {
@@ -242,14 +240,13 @@ impl Mountpoint {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Whether it is mounted. If that cannot be found out, it counts as mounted.
+    /// Whether the file system is mounted. If that cannot be determined, it counts as mounted.
     pub(super) fn is_mounted(&self, raw: &RawSession) -> bool {
         self.mount.is_some() && !self.paths(raw).is_ok_and(|paths| paths.is_empty())
     }
 
-    /// Ends the connection of the session that is mounted here: all requests fail, and whoever waits
-    /// in the kernel comes back. Where there is no switch for that, `umount -f` does it, which may
-    /// unmount, too.
+    /// Aborts the connection: all requests fail, and threads that wait for a reply return. Without the
+    /// `abort` file this takes `umount -f`, which may also unmount.
     pub(super) fn abort(&self, raw: &RawSession, unmount: Unmount) {
         raw.shut_down();
         let Some(mount) = self
@@ -259,7 +256,7 @@ impl Mountpoint {
         else {
             return;
         };
-        // The switch of a connection that has ended does nothing.
+        // After the end of the connection, a write to the file has no effect.
         if let Some(mut switch) = mount.abort.as_ref()
             && switch.write_all(b"1").is_ok()
         {
@@ -270,9 +267,9 @@ impl Mountpoint {
         }
         for path in self.paths(raw).unwrap_or_else(|_| vec![self.path.clone()]) {
             if mount.may_be_at(&path) {
-                // "Busy" is fine: the connection is aborted before the kernel finds out.
+                // EBUSY is fine: the kernel aborts the connection before it returns that.
                 let result = c_path(&path).and_then(|path| sys::umount2(&path, libc::MNT_FORCE));
-                logging::debug!("no switch to abort {path:?}; umount -f: {result:?}");
+                logging::debug!("umount -f {path:?}, to abort its connection: {result:?}");
             }
         }
     }
@@ -282,7 +279,7 @@ impl Mountpoint {
         let result = self.detach(raw);
         raw.end_auto_unmount(result.is_ok());
         match result {
-            // What fusermount3 has unmounted just now.
+            // fusermount3 has unmounted it just now.
             Err(_) if self.paths(raw).is_ok_and(|paths| paths.is_empty()) => Ok(()),
             result => result,
         }
@@ -298,7 +295,7 @@ impl Mountpoint {
                     vec![self.path.clone()]
                 }
             };
-            // Those on top first. One at a time: others may go with it, where mounts are shared.
+            // The topmost first. One per round: with shared mounts, one umount2(2) may remove several.
             let mut from_top = paths.iter().rev();
             let Some(first) = from_top.next() else {
                 return Ok(());
@@ -312,7 +309,7 @@ impl Mountpoint {
                 return Ok(());
             }
             if !unmounted {
-                // It may have been unmounted by another program meanwhile.
+                // Another program may have unmounted it meanwhile.
                 if self.paths(raw).is_ok_and(|paths| paths.is_empty()) {
                     return Ok(());
                 }
@@ -322,7 +319,7 @@ impl Mountpoint {
             }
         }
         let path = self.path.clone();
-        let reason = "it is mounted there again and again".to_owned();
+        let reason = format!("it was unmounted {MAX_UNMOUNTS} times, and is mounted again");
         Err(Error::StillMounted { path, reason })
     }
 
@@ -342,16 +339,16 @@ impl Mountpoint {
 }
 
 impl OwnMount {
-    /// Whether this line of the table is the session's mount, although it has no connection. Another
-    /// mount may have got its number, its device and even its path meanwhile.
+    /// Whether this entry of the table is the session's mount, whose connection has ended. Another mount may
+    /// have got its number, its device and even its path meanwhile.
     fn is_same(&self, found: &Mount, path: &Path) -> bool {
         if self.id != Some(found.id) {
             return false;
         }
         match (self.unique_id, mounted_at(&found.path)) {
-            // What is mounted on top of it says nothing.
+            // A mount on top of it hides whether it is the session's.
             (Some(_), Some(there)) => there.device != self.device || self.is_at(there),
-            // It is another user's.
+            // The mount belongs to another user.
             (Some(_), None) if self.may_be_looked_at() => false,
             _ => found.path == path,
         }
@@ -371,7 +368,7 @@ impl OwnMount {
             }
     }
 
-    /// Whether a mount on this path is one of this file system: it is, or the kernel does not say.
+    /// Whether the topmost mount on this path is of this file system. If the kernel does not say, it is.
     fn may_be_at(&self, path: &Path) -> bool {
         mounted_at(path).is_none_or(|there| there.device == self.device)
     }
@@ -391,7 +388,7 @@ fn mounted_at(path: &Path) -> Option<MountedAt> {
     sys::mounted_at(&c_path(path).ok()?)
 }
 
-/// Opens the switch that aborts the connection; `None` if there is none.
+/// Opens the file that aborts the connection; `None` if there is none.
 fn open_abort(device: Device) -> io::Result<Option<File>> {
     let switch = format!("/sys/fs/fuse/connections/{}/abort", connection(device));
     match File::options().write(true).open(switch) {
@@ -407,12 +404,12 @@ fn unmount_by_helper(path: &Path) -> Result<(), String> {
     };
     let mut attempts = 0..HELPER_ATTEMPTS;
     let status = loop {
-        // With the standard input of this process: another one would take a descriptor.
+        // The child keeps the standard input of this process: opening /dev/null would take a descriptor.
         let status = Command::new(&fusermount)
             .args(["-u", "-q", "-z", "--"])
             .arg(path)
             .status();
-        // The user has too many processes at the moment.
+        // EAGAIN: the user has as many processes as the limit allows.
         let is_short = status
             .as_ref()
             .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
