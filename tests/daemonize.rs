@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
+use std::thread;
 
 use common::MountDir;
 use common::TimeLimit;
@@ -63,6 +64,7 @@ fn main() {
     if has("--ignored") {
         return;
     }
+    let (mut passed, mut failed) = (0, 0);
     for (name, test) in TESTS {
         let mut filters = arguments.iter().filter(|filter| !filter.starts_with('-'));
         if has("--list") {
@@ -70,14 +72,37 @@ fn main() {
         } else if filters.clone().next().is_none()
             || filters.any(|filter| name.contains(filter.as_str()))
         {
-            if !common::fuse_available(name) {
-                continue;
-            }
-            let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
-            test();
-            println!("test {name} ... ok");
+            let count = match succeeds(name, test) {
+                true => &mut passed,
+                false => &mut failed,
+            };
+            *count += 1;
         }
     }
+    let result = if failed == 0 { "ok" } else { "FAILED" };
+    if !has("--list") {
+        println!("test result: {result}. {passed} passed; {failed} failed; 0 ignored;");
+    }
+    if failed > 0 {
+        std::process::exit(101);
+    }
+}
+
+/// Runs a test on a thread of its name, and says how it went.
+fn succeeds(name: &'static str, test: fn()) -> bool {
+    let thread = thread::Builder::new().name(name.to_owned());
+    let run = move || {
+        if common::fuse_available(name) {
+            let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
+            test();
+        }
+    };
+    let succeeded = thread.spawn(run).unwrap().join().is_ok();
+    println!(
+        "test {name} ... {}",
+        if succeeded { "ok" } else { "FAILED" }
+    );
+    succeeded
 }
 
 /// A file system whose `init` goes wrong, or takes its time.

@@ -65,11 +65,14 @@ impl Handling {
     }
 }
 
-/// Forks a child that does nothing but wait for signals.
+/// Forks a child that only waits for signals. It ends with this thread at the latest.
 fn fork_waiting_child() -> Pid {
-    // SAFETY: the child calls nothing but pause(2), which a child of a process with threads may call.
+    // SAFETY: the child makes two system calls, prctl(2) and pause(2), which a child of a process with threads
+    // may make.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        // SAFETY: this request takes a number.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
         loop {
             // SAFETY: no preconditions.
             unsafe { libc::pause() };
@@ -78,23 +81,11 @@ fn fork_waiting_child() -> Pid {
     Pid::from_raw(child).expect("forked")
 }
 
-/// Kills a child if the test has failed.
-struct KillChild(Pid);
-
-impl Drop for KillChild {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let _ = rustix::process::kill_process(self.0, Signal::KILL);
-        }
-    }
-}
-
 /// A signal for a forked child kills the child, and the session of its parent goes on.
 fn assert_forked_child_dies_alone() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let session = Handling::new();
         let child = fork_waiting_child();
-        let _kill = KillChild(child);
         rustix::process::kill_process(child, signal).unwrap();
         let mut status = None;
         common::wait_until(common::PATIENCE, || {

@@ -39,7 +39,7 @@ enum Prune {
     Sent,
 }
 
-/// Says something to whoever looks at standard output.
+/// Prints a line; a closed standard output is ignored.
 fn say(words: &str) {
     drop(writeln!(io::stdout(), "{words}"));
 }

@@ -117,8 +117,8 @@ impl Passthrough {
             ..attributes(stat)
         }
         .with_timeouts(self.options.timeout);
-        // A write that bypasses the cache may clear the bits without the kernel's knowledge. What it writes
-        // by itself, through a mapping, changes times and blocks in the source without being noted here.
+        // The kernel does not learn that a write which bypasses its cache has cleared the bits, nor that its own
+        // write through a mapping has changed times and blocks of the source.
         let has_set_id = entry.mode & (libc::S_ISUID | libc::S_ISGID) != 0;
         if is_regular(stat) && (has_set_id || self.has_passthrough.load(Ordering::Relaxed)) {
             entry.attr_timeout = Duration::ZERO;

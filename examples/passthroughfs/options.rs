@@ -60,7 +60,7 @@ impl Options {
             options.timeout = Duration::from_secs(1);
         }
         Ok(Self {
-            // libfuse's program has both, and the mtime of files that are written to stands still.
+            // libfuse's program takes both, and a write does not change the mtime.
             writeback: writeback && options.cache != Cache::Never,
             xattr,
             flock,

@@ -12,9 +12,9 @@
 //! the kernel reads and writes the source's files by itself. Otherwise, and with `--nopassthrough`, contents
 //! are spliced from the source to the kernel and back, and with `--nosplice` they pass through memory.
 //!
-//! The kernel remembers names and attributes for a day, but attributes of files that it writes by itself: it does not
-//! note what a shared mapping changes, and libfuse's program shows an old mtime then. So nothing but the mirror may change the source,
-//! or else use `--nocache`. `--clone-fd` counts where nothing is spliced: the threads that splice
+//! The kernel caches names and attributes for a day. So only the mirror may change the source; else use
+//! `--nocache`. If the kernel writes a file by itself, it caches no attributes of it: it does not note what a
+//! shared mapping changes, and libfuse's program shows an old mtime then. `--clone-fd` counts where nothing is spliced: the threads that splice
 //! share one descriptor.
 
 #![forbid(unsafe_code)]

@@ -56,8 +56,8 @@ pub(crate) struct Tmpfs {
     /// Found by number alone: there are no keys.
     pub(crate) inodes: InodeTable<(), Node>,
     pub(crate) space: Arc<Space>,
-    /// Of all inodes but the root, whose generation is 0 to the kernel. Numbers of inodes begin anew with
-    /// each mount: by this the kernel tells a file handle of another mount.
+    /// The generation of all inodes but the root, which has 0. Inode numbers begin anew with each mount: the
+    /// kernel recognizes a file handle of another mount by its generation.
     pub(crate) generation: u64,
     pub(crate) access_times: AccessTimes,
     /// The longest name, in bytes.

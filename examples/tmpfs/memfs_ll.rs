@@ -11,9 +11,9 @@
 //! fusermount3 -u /tmp/mem         # and all is gone
 //! ```
 //!
-//! The files are those of `tmpfs`, with the operations of libfuse's program alone: regular and
-//! special files, directories and hard links, which all belong to root, whoever makes them. There are no limits but the
-//! machine's, whatever `df` shows.
+//! The files are those of `tmpfs`, with the operations of libfuse's program alone: regular and special files,
+//! directories and hard links, which all belong to root, also if another user makes them. The only limits
+//! are the machine's, whatever `df` shows.
 
 #![forbid(unsafe_code)]
 

@@ -129,8 +129,8 @@ impl Node {
     // ---- attributes ------------------------------------------------------------------------------
 
     /// The kernel may keep them for as long as it does by default: nothing changes but through it, and
-    /// it drops what an operation changes by the way, such as the times of a parent directory. Only of
-    /// the set-group-id bit, which a write may clear, the kernel would not know.
+    /// it drops what an operation changes by the way, such as the times of a parent directory. But it
+    /// does not learn that a write has cleared the set-group-id bit.
     pub(crate) fn attributes(&self) -> EntryAttributes {
         let mut attributes = self.all_attributes();
         if attributes.mode & libc::S_ISGID != 0 && !self.is_dir() {
@@ -427,7 +427,7 @@ impl Metadata {
             self.mode = self.mode & libc::S_IFMT | mode & !libc::S_IFMT;
             acl::chmod(&mut self.xattrs, mode);
         }
-        // A `chown` to nobody else comes without any field.
+        // A `chown` that changes neither owner nor group comes without any field.
         let sets_times = fields.atime.is_some() || fields.mtime.is_some();
         let changes_times_alone = sets_times && fields.size.is_none();
         let is_dir = self.mode & libc::S_IFMT == libc::S_IFDIR;

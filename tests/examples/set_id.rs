@@ -1,7 +1,7 @@
 //! Set-user-id and set-group-id bits after a change by various callers, compared with another file system.
 //!
-//! The kernel clears the bits by itself in the usual cases. If the group may not execute the file, the
-//! set-group-id bit must go if the caller is not in the group, which is the file system's job.
+//! The kernel clears the bits by itself in the usual cases. The file system must clear the set-group-id bit if
+//! the group may not execute the file and the caller is not in the group.
 
 use std::fs;
 use std::fs::File;
@@ -106,8 +106,8 @@ type Change = fn(&Path) -> io::Result<()>;
 const CHANGES: [(&str, Change); 15] = [
     ("chmod", |path| set_mode(path, 0o2664)),
     ("chmod with all bits", |path| set_mode(path, 0o6777)),
-    ("chown to nobody else", |path| chown(path, None, None)),
-    ("chown to oneself", |path| {
+    ("chown to the same", |path| chown(path, None, None)),
+    ("chown to the caller", |path| {
         chown(path, Some(rustix::process::geteuid()), None)
     }),
     ("chgrp", |path| {
@@ -211,7 +211,7 @@ pub(crate) fn differences(truth: &Path, dir: &Path, source: Option<&Path>) -> Ve
     for (name, change) in CHANGES {
         for caller in CALLERS {
             // A chown that changes neither owner nor group succeeds for every caller on a FUSE mount.
-            if name == "chown to nobody else" && ![0, caller.file_owner].contains(&caller.uid) {
+            if name == "chown to the same" && ![0, caller.file_owner].contains(&caller.uid) {
                 continue;
             }
             for mode in [0o2666, 0o6666, 0o6777] {

@@ -176,7 +176,7 @@ fn getxattr_returns_the_error_of_the_handler() {
 }
 
 #[test]
-fn acl_that_is_not_supported_locks_nobody_out() {
+fn unsupported_acl_locks_no_user_out() {
     require_fuse!();
     require_root!();
     let mut fs = Scripted::with_file(0);

@@ -76,7 +76,7 @@ impl Operations for Passthrough {
         }
         if self.options.passthrough && conn.capable().contains(Capabilities::PASSTHROUGH) {
             conn.want(Capabilities::PASSTHROUGH)?;
-            // Not otherwise: the kernel then refuses to stack an overlayfs on the mirror.
+            // Only if needed: with this depth the kernel refuses to stack an overlayfs on the mirror.
             if self.fd(Inode::ROOT)?.is_on_stacked_file_system()? {
                 conn.set_max_backing_stack_depth(1)?;
             }
