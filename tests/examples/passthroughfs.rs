@@ -514,10 +514,14 @@ fn flock_after_close_finds_the_file_unlocked() {
     common::require_fuse!();
     let mirror = Mirror::new(&[]);
     let path = mirror.program.join("file");
+    let mut locked = File::create(&path).unwrap();
     for _ in 0..2000 {
-        let file = File::create(&path).unwrap();
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+        rustix::fs::flock(&locked, FlockOperation::NonBlockingLockExclusive).unwrap();
+        // Open already: nothing but the release comes between close and lock.
+        let next = File::open(&path).unwrap();
+        drop(std::mem::replace(&mut locked, next));
     }
+    drop(locked);
     mirror.program.unmount();
 }
 
