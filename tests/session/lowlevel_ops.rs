@@ -298,9 +298,7 @@ fn a_panic_costs_one_request() {
 #[test]
 fn no_thread_before_requests() {
     common::require_fuse!();
-    let mut child = crate::process::start_again("lowlevel_ops::tests_of_threads");
-    let status = child.wait_within(Duration::from_secs(30)).expect("ends");
-    assert!(status.success());
+    crate::process::run_again("lowlevel_ops::tests_of_threads");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -57,9 +58,17 @@ fn start_role(role: &str, file: &Path) -> Child {
         .expect("started")
 }
 
-/// Runs one test in a process of its own, where [`is_started_again`] is true.
-pub(crate) fn start_again(test: &str) -> Process {
-    Process::new(this_program(test, "alone").spawn().expect("started"))
+/// Runs one test in a process of its own, where [`is_started_again`] is true. Its lines for the harness are
+/// kept from that of this process.
+pub(crate) fn run_again(test: &str) {
+    let mut command = this_program(test, "alone");
+    let mut process = Process::new(command.stdout(Stdio::piped()).spawn().expect("started"));
+    let mut said = String::new();
+    let output = process.output.as_mut().expect("a pipe");
+    output.read_to_string(&mut said).expect("its output");
+    let status = process.wait();
+    let has_run = said.contains("1 passed");
+    assert!(status.success() && has_run, "{test}: {status}: {said}");
 }
 
 pub(crate) fn is_started_again() -> bool {
