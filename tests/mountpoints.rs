@@ -429,20 +429,25 @@ fn abort(path: &Path) {
 fn mount_below_another_file_system_is_reported_as_still_mounted() {
     namespace::alone(|namespace| {
         let _limit = TimeLimit::new(common::DEFAULT_LIMIT);
-        let (session, path) = session_below(&namespace.path("parent"));
-        namespace.empty(&path);
-        let error = session.unmount().unwrap_err();
-        let message = error.to_string();
-        rustix::mount::unmount(&path, rustix::mount::UnmountFlags::empty()).unwrap();
-        assert!(
-            matches!(error, libfuse3::Error::StillMounted { .. }),
-            "{error:?}"
-        );
-        for part in ["still mounted", "on top of it", "fusermount3 -u"] {
-            assert!(message.contains(part), "no `{part}` in {message}");
+        for (directory, reason) in [("parent", "on top of it"), ("hidden", "No such file")] {
+            let (session, path) = session_below(&namespace.path(directory));
+            let covered = match directory {
+                "hidden" => path.parent().unwrap(),
+                _ => &path,
+            };
+            namespace.empty(covered);
+            let result = session.unmount();
+            rustix::mount::unmount(covered, rustix::mount::UnmountFlags::empty()).unwrap();
+            let Err(error @ libfuse3::Error::StillMounted { .. }) = result else {
+                panic!("{directory}: {result:?}");
+            };
+            let message = error.to_string();
+            for part in ["still mounted", reason, "fusermount3 -u"] {
+                assert!(message.contains(part), "no `{part}` in {message}");
+            }
+            assert!(common::is_mounted(&path), "it is not");
+            rustix::mount::unmount(&path, rustix::mount::UnmountFlags::DETACH).unwrap();
         }
-        assert!(common::is_mounted(&path), "it is not");
-        rustix::mount::unmount(&path, rustix::mount::UnmountFlags::DETACH).unwrap();
     });
 }
 

@@ -147,16 +147,18 @@ pub(crate) struct MountedAt {
 
 /// The topmost mount on the path. Sends no request to the file system there, and takes no descriptor.
 ///
-/// `None` before Linux 5.8, which may send a request, if the path does not exist, and if the kernel does not let
-/// this user look at the mount.
-pub(crate) fn mounted_at(path: &CStr) -> Option<MountedAt> {
+/// Fails before Linux 5.8, which may send a request. `EACCES` may mean that the kernel does not let this user look
+/// at the mount.
+pub(crate) fn mounted_at(path: &CStr) -> io::Result<MountedAt> {
     /// `STATX_MNT_ID`.
     const MOUNT_ID: u32 = 0x1000;
-    statx(c"/", MOUNT_ID).filter(|statx| statx.mask & MOUNT_ID != 0)?;
+    if statx(c"/", MOUNT_ID)?.mask & MOUNT_ID == 0 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     // Linux 6.8 knows it, and older ones ignore it.
     const UNIQUE_MOUNT_ID: u32 = 0x4000;
     let found = statx(path, UNIQUE_MOUNT_ID)?;
-    Some(MountedAt {
+    Ok(MountedAt {
         device: (found.device_major, found.device_minor),
         unique_id: (found.mask & UNIQUE_MOUNT_ID != 0).then_some(found.mount_id),
     })
@@ -173,7 +175,7 @@ struct Statx {
     spare: [u64; 13],
 }
 
-fn statx(path: &CStr, mask: u32) -> Option<Statx> {
+fn statx(path: &CStr, mask: u32) -> io::Result<Statx> {
     let mut statx = MaybeUninit::<Statx>::zeroed();
     // SAFETY: the path is NUL-terminated, and there is room for the 256 bytes of a `struct statx`.
     let result = unsafe {
@@ -186,9 +188,9 @@ fn statx(path: &CStr, mask: u32) -> Option<Statx> {
             statx.as_mut_ptr(),
         )
     };
+    check(result as isize)?;
     // SAFETY: every member is a number, which is zero unless the kernel has set it.
-    let statx = unsafe { statx.assume_init() };
-    (result == 0).then_some(statx)
+    Ok(unsafe { statx.assume_init() })
 }
 
 pub(crate) fn syncfs(fd: BorrowedFd<'_>) -> io::Result<()> {

@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +24,8 @@ use smol::Timer;
 use super::Hold;
 use super::dispatch;
 use super::queue::Queue;
+use super::report::InFlightReport;
+use super::report::InFlightRequest;
 use crate::Errno;
 use crate::Inode;
 use crate::Operations;
@@ -222,7 +223,7 @@ impl InFlight {
             )
             .collect();
         requests.sort_by_key(|request| request.since);
-        InFlightReport { requests }
+        InFlightReport::new(requests)
     }
 }
 
@@ -435,67 +436,4 @@ fn start_queued<O: Operations>(shared: &Hold<O>) {
 /// What a `forget` looks like to the rest.
 pub(super) fn forget_info(list: &ForgetList) -> RequestInfo {
     RequestInfo::forget(list.first().map_or(Inode(0), |forget| forget.inode))
-}
-
-/// The requests of a session that have no answer yet, oldest first; handed to
-/// [`Operations::stacktrace`].
-///
-/// [`Display`](fmt::Display) prints a line for each.
-#[derive(Clone, Debug)]
-pub struct InFlightReport {
-    requests: Vec<InFlightRequest>,
-}
-
-/// A request that has no answer yet.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct InFlightRequest {
-    /// The operation in libfuse's spelling, such as `"lookup"`.
-    pub operation: &'static str,
-    /// The inode that it is about: the parent, for operations on names.
-    pub inode: Inode,
-    /// User id of the caller.
-    pub uid: u32,
-    /// Thread id of the caller.
-    pub pid: u32,
-    /// When its handler began to wait, or when it was queued.
-    pub since: Instant,
-    /// Whether it waits for other requests to end, because of
-    /// [`max_in_flight`](crate::SessionBuilder::max_in_flight), and not in its handler.
-    pub queued: bool,
-}
-
-impl InFlightReport {
-    /// The requests, oldest first.
-    #[must_use]
-    pub fn requests(&self) -> &[InFlightRequest] {
-        &self.requests
-    }
-}
-
-impl fmt::Display for InFlightReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} requests in flight", self.requests.len())?;
-        for request in &self.requests {
-            let InFlightRequest {
-                operation,
-                inode,
-                uid,
-                pid,
-                since,
-                queued,
-            } = request;
-            let waits = if *queued {
-                "is queued"
-            } else {
-                "waits in its handler"
-            };
-            let since = since.elapsed();
-            write!(
-                f,
-                "\n  {operation} of inode {inode} by uid {uid} pid {pid} {waits} since {since:.3?}"
-            )?;
-        }
-        Ok(())
-    }
 }

@@ -218,9 +218,10 @@ impl Mountpoint {
                 }
             }
             None => {
-                let is_there = match mounted_at(&self.path) {
-                    Some(there) => mount.is_at(there),
-                    None => !mount.may_be_looked_at(),
+                let is_there = match look_at(&self.path) {
+                    Ok(there) => mount.is_at(there),
+                    Err(error) if is_denied(&error) => !mount.is_of_other_user_if_denied(),
+                    Err(_) => mount.unique_id.is_none(),
                 };
                 Vec::from_iter(is_there.then(|| self.path.clone()))
             }
@@ -345,19 +346,24 @@ impl OwnMount {
         if self.id != Some(found.id) {
             return false;
         }
-        match (self.unique_id, mounted_at(&found.path)) {
+        match look_at(&found.path) {
+            _ if self.unique_id.is_none() => found.path == path,
             // A mount on top of it hides whether it is the session's.
-            (Some(_), Some(there)) => there.device != self.device || self.is_at(there),
-            // The mount belongs to another user.
-            (Some(_), None) if self.may_be_looked_at() => false,
-            _ => found.path == path,
+            Ok(there) => there.device != self.device || self.is_at(there),
+            Err(error) if is_denied(&error) => {
+                found.path == path && !self.is_of_other_user_if_denied()
+            }
+            // A mount on a directory above hides it.
+            Err(_) => true,
         }
     }
 
-    /// Whether the kernel lets this process look at the mount: it did, and the process has dropped no
-    /// privileges since.
-    fn may_be_looked_at(&self) -> bool {
-        self.unique_id.is_some() && self.owner == sys::effective_ids()
+    /// Whether `EACCES` means that a mount is another user's: the kernel lets root look at the mounts of root,
+    /// through any directory, and this process still is root if it was. For other users, and after
+    /// privileges were dropped, the mount may be the session's.
+    fn is_of_other_user_if_denied(&self) -> bool {
+        let ids = sys::effective_ids();
+        ids.0 == 0 && ids == self.owner
     }
 
     fn is_at(&self, there: MountedAt) -> bool {
@@ -384,8 +390,16 @@ fn c_path(path: &Path) -> io::Result<CString> {
     Ok(CString::new(path.as_os_str().as_bytes())?)
 }
 
+fn look_at(path: &Path) -> io::Result<MountedAt> {
+    sys::mounted_at(&c_path(path)?)
+}
+
 fn mounted_at(path: &Path) -> Option<MountedAt> {
-    sys::mounted_at(&c_path(path).ok()?)
+    look_at(path).ok()
+}
+
+fn is_denied(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EACCES)
 }
 
 /// Opens the file that aborts the connection; `None` if there is none.
