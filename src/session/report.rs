@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::Inode;
 
 /// The requests of a session that have no reply yet, oldest first; passed to
-/// [`Operations::stacktrace`].
+/// [`Operations::stacktrace`](crate::Operations::stacktrace).
 ///
 /// [`Display`](fmt::Display) prints a line for each.
 #[derive(Clone, Debug)]
