@@ -5,6 +5,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::path::PathBuf;
 
 use libc::c_ulong;
 
@@ -36,9 +37,7 @@ const KEPT: c_ulong = libc::MS_NOSUID | libc::MS_NODEV;
 pub(super) fn remount(line: &CommandLine) -> Result<(), Box<dyn StdError>> {
     let given = line.mountpoint.as_deref().unwrap_or(Path::new(""));
     let fail = |reason: &str| format!("cannot remount {given:?}: {reason}");
-    let path = given
-        .canonicalize()
-        .map_err(|error| fail(&error.to_string()))?;
+    let path = canonical(given).map_err(|error| fail(&error.to_string()))?;
     let table = MountTable::open().and_then(|table| {
         let mounts = table.as_ref().map(MountTable::read).transpose()?;
         mounts.ok_or(io::ErrorKind::NotFound.into())
@@ -56,6 +55,23 @@ pub(super) fn remount(line: &CommandLine) -> Result<(), Box<dyn StdError>> {
         _ => fail(&error.to_string()),
     })?;
     Ok(())
+}
+
+/// The canonical path of a mountpoint, on which a file system may be mounted that denies this process all
+/// access: even root gets `EACCES` without `allow_other`. glibc before 2.33 looks at the last component, too.
+fn canonical(mountpoint: &Path) -> io::Result<PathBuf> {
+    let mountpoint = std::path::absolute(mountpoint)?;
+    match (mountpoint.parent(), mountpoint.file_name()) {
+        (Some(parent), Some(name)) if is_denied(&mountpoint.symlink_metadata()) => {
+            Ok(parent.canonicalize()?.join(name))
+        }
+        _ => mountpoint.canonicalize(),
+    }
+}
+
+fn is_denied<T>(result: &io::Result<T>) -> bool {
+    let error = result.as_ref().err();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// The flags that these options set. Of two contrary options, the last counts.
