@@ -50,11 +50,16 @@ pub(super) fn run<O: Operations>(
     }
     mounted(&session)?;
     let mut blocked = Some(blocked);
-    let result = smol::block_on(session.run_with(|phase| match phase {
-        Phase::SignalsHandled => drop(blocked.take()),
-        Phase::Serving => notify(&format!("READY=1\nMAINPID={}", std::process::id())),
-        Phase::Ending => notify("STOPPING=1"),
-    }));
+    // Before `smol::block_on`, which starts the thread of async-io at its end: without descriptors for it, that
+    // thread panics.
+    let prepared = session.prepare();
+    let result = prepared.and_then(|_signals| {
+        smol::block_on(session.run_with(|phase| match phase {
+            Phase::SignalsHandled => drop(blocked.take()),
+            Phase::Serving => notify(&format!("READY=1\nMAINPID={}", std::process::id())),
+            Phase::Ending => notify("STOPPING=1"),
+        }))
+    });
     session.close(Unmount::Yes)?;
     result?;
     Ok(())

@@ -171,7 +171,7 @@ impl<O: Operations> Session<O> {
     }
 
     /// As [`start`](Self::start), without the readers.
-    fn prepare(&mut self) -> Result<Option<Arc<Signals>>, Error> {
+    pub(crate) fn prepare(&mut self) -> Result<Option<Arc<Signals>>, Error> {
         reactor::start()
             .map_err(|error| Error::system("cannot start a thread for timers", error))?;
         // Before the readers: a signal must be handled as soon as the first request has a reply.
