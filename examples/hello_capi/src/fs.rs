@@ -131,14 +131,20 @@ impl Operations for Hello {
             HELLO => Ok(part(TEXT.as_bytes(), offset, size)),
             MESSAGE => Ok(part(&self.message(), offset, size)),
             NEXT if offset > 0 => Ok(Data::default()),
-            NEXT => {
+            NEXT => loop {
                 // Meanwhile C's thread goes on to the next request.
                 let changed = self.changed.listen();
                 match select(changed, pin!(ctx.interrupted())).await {
-                    Either::Left(_) => Ok(part(&self.message(), offset, size)),
-                    Either::Right(_) => Err(Errno::EINTR),
+                    Either::Left(_) => {
+                        let message = self.message();
+                        // The next writer may have emptied it already, which is no message.
+                        if !message.is_empty() {
+                            break Ok(part(&message, offset, size));
+                        }
+                    }
+                    Either::Right(_) => break Err(Errno::EINTR),
                 }
-            }
+            },
             _ => panic!("as the reader has asked for"),
         }
     }
