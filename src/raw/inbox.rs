@@ -97,7 +97,7 @@ impl Inbox {
             true => len,
             false => self.copy_headers(buf.fd, area),
         };
-        // SAFETY: guaranteed by the caller, or by `copy_headers`.
+        // SAFETY: `receive` has filled as many bytes as it says (the item of `# Safety`), or `copy_headers` has.
         unsafe { self.pool.put_received(block, filled) };
         if len > 0 {
             CURRENT.set(self);

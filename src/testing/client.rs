@@ -179,7 +179,7 @@ impl Client {
         match call {
             Some(call) => (call.complete)(answer, &self.counts),
             None => {
-                logging::warn!("an answer to request {unique}, which nobody has made: {answer:?}")
+                logging::warn!("a reply to request {unique}, which was not sent: {answer:?}")
             }
         }
     }

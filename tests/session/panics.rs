@@ -205,7 +205,7 @@ fn run_with_panicking_waker(readers: usize, again: bool) -> (i32, Result<ExitRea
                 common::errno(result)
             });
             let errno = errnos.into_iter().find(|errno| *errno != libc::ENOENT);
-            // Else nobody would poll the session any more.
+            // Otherwise nothing polls the session any more.
             waker.panics.store(false, Ordering::SeqCst);
             waker.thread.unpark();
             errno.unwrap()

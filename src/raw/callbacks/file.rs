@@ -333,7 +333,7 @@ pub(super) unsafe extern "C" fn fallocate(
     // SAFETY: guaranteed by the caller, see above.
     let file = unsafe { open_file(ino, fi) };
     // The kernel leaves it to the file system then, and does not say who the caller is.
-    // SAFETY: guaranteed by the caller, see above.
+    // SAFETY: libfuse has given `req` to this callback, which runs.
     let kill = unsafe { is_killpriv_wanted(req) };
     // SAFETY: guaranteed by the caller, see above.
     unsafe {
@@ -408,7 +408,7 @@ pub(super) unsafe extern "C" fn copy_file_range(
         flags: flags.cast_unsigned(),
     };
     // As for `fallocate`.
-    // SAFETY: guaranteed by the caller, see above.
+    // SAFETY: libfuse has given `req` to this callback, which runs.
     let kill = unsafe { is_killpriv_wanted(req) };
     // SAFETY: guaranteed by the caller, see above.
     unsafe { deliver_killing(req, Operation::CopyFileRange(Box::new(copy)), kill) };

@@ -208,7 +208,7 @@ unsafe fn file_bits(fi: *const sys::fuse_file_info) -> u32 {
 unsafe fn kills_suidgid(req: sys::fuse_req_t, fi: *const sys::fuse_file_info) -> Option<bool> {
     let says = Inbox::current().and_then(Inbox::kills_suidgid);
     says.or_else(|| {
-        // SAFETY: guaranteed by the caller, see above.
+        // SAFETY: libfuse has given `req` to a callback, which runs: the item of `# Safety`.
         let session = unsafe { session(req) };
         session.tells_kill_suidgid.then(|| {
             // SAFETY: guaranteed by the caller, see above.
@@ -224,7 +224,7 @@ unsafe fn kills_suidgid(req: sys::fuse_req_t, fi: *const sys::fuse_file_info) ->
 ///
 /// - `req` was given to a callback by libfuse, which runs.
 unsafe fn is_killpriv_wanted(req: sys::fuse_req_t) -> bool {
-    // SAFETY: guaranteed by the caller, see above.
+    // SAFETY: libfuse has given `req` to a callback, which runs: the item of `# Safety`.
     let session = unsafe { session(req) };
     session.wanted().contains(Capabilities::HANDLE_KILLPRIV_V2)
 }

@@ -169,7 +169,8 @@ unsafe extern "C" fn receive(
     let session = unsafe { &*userdata.cast::<RawSession>() };
     let received = match (session.io.get(), NonNull::new(buf.cast())) {
         (Some(io), Some(mem)) => {
-            // SAFETY: guaranteed by the caller, see above.
+            // SAFETY: libfuse's buffer has room for `len` bytes (fuse_custom_io::read), and the connection is the one
+            // of `session`, whose userdata libfuse passes.
             unsafe { io.receive(session, mem, len) }
         }
         _ => 0,

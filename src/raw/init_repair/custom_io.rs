@@ -17,7 +17,7 @@ impl RawSession {
     #[inline]
     pub(in super::super) unsafe fn repair_init(&self, iov: *mut sys::iovec, count: c_int) {
         let flags = self.repair.pending.load(Ordering::Relaxed);
-        // SAFETY: guaranteed by the caller, see above.
+        // SAFETY: `iov` points to `count` valid elements: the item of `# Safety`.
         if flags != 0 && unsafe { add_flags(iov, count, flags) } {
             self.repair.pending.store(0, Ordering::Release);
         }
